@@ -1,0 +1,129 @@
+"""Every error that pytest-kroft raises on purpose.
+
+Each carries fields a program can read and derives its sentence from them: what was
+wrong, what is allowed, what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class KroftError(Exception):
+    """The base of all errors of pytest-kroft."""
+
+
+def listing(names: Iterable[str], nothing: str = "none") -> str:
+    """Names for a sentence: ``a, b, c``, or the word for an empty list."""
+    return ", ".join(names) or nothing
+
+
+class DefinitionError(KroftError, ValueError):
+    """A table, column, enum or policy is defined in a way PostgreSQL or kroft would refuse."""
+
+    def __init__(self, reason: str, *, table: str | None = None, column: str | None = None) -> None:
+        self.reason, self.table, self.column = reason, table, column
+        where = [f"table {table!r}" if table else "", f"column {column!r}" if column else ""]
+        super().__init__(": ".join([*filter(None, [", ".join(filter(None, where))]), reason]))
+
+
+class ValueRefused(KroftError, ValueError):
+    """A value given on purpose does not fit the type of its column."""
+
+    def __init__(self, value: object, sql_type: str, reason: str = "") -> None:
+        self.value, self.sql_type, self.reason = value, sql_type, reason
+        super().__init__(f"{value!r} is no value of type {sql_type}" + (f": {reason}" if reason else ""))
+
+
+class OperationError(KroftError):
+    """An operation that does not apply to the present state; nothing was changed."""
+
+
+class UnknownTable(OperationError):
+    """An operation names a table that does not exist."""
+
+    def __init__(self, table: str, known: Iterable[str]) -> None:
+        self.table, self.known = table, tuple(known)
+        super().__init__(f"there is no table {table!r}; the tables are: {listing(self.known)}")
+
+
+class UnknownColumn(OperationError):
+    """An operation names a column that is not in the table now."""
+
+    def __init__(self, table: str, column: str, known: Iterable[str]) -> None:
+        self.table, self.column, self.known = table, column, tuple(known)
+        super().__init__(f"table {table!r} has no column {column!r}; its columns are: {listing(self.known)}")
+
+
+class UnknownType(OperationError):
+    """An operation names a type that is neither built in nor a created enum."""
+
+    def __init__(self, sql_type: str, known: Iterable[str] = ()) -> None:
+        self.sql_type, self.known = sql_type, tuple(known)
+        super().__init__(
+            f"there is no type {sql_type!r}; use a built-in type or one of the enums: {listing(self.known)}"
+        )
+
+
+class AlreadyExists(OperationError):
+    """An operation would create something whose name is taken."""
+
+    def __init__(self, kind: str, name: str, where: str = "") -> None:
+        self.kind, self.name = kind, name
+        super().__init__(f"there is already a {kind} {name!r}{where}; choose another name")
+
+
+class Protected(OperationError):
+    """An operation would change or drop a protected column."""
+
+    def __init__(self, table: str, column: str, reason: str) -> None:
+        self.table, self.column, self.reason = table, column, reason
+        super().__init__(f"column {column!r} of table {table!r} is protected: {reason}")
+
+
+class LimitReached(OperationError):
+    """The policy allows no more operations of this kind."""
+
+    def __init__(self, what: str, limit: int, setting: str) -> None:
+        self.what, self.limit, self.setting = what, limit, setting
+        super().__init__(
+            f"the limit of {limit} {what} is reached; raise {setting} in the policy to allow more"
+        )
+
+
+class NotApplicable(OperationError):
+    """An operation that PostgreSQL, or the exactness of the state, does not allow here."""
+
+
+class HistoryError(KroftError, ValueError):
+    """A history that cannot be read: damaged, edited into something impossible, or of another format."""
+
+    def __init__(self, reason: str, *, line: int | None = None, source: str = "") -> None:
+        self.reason, self.line, self.source = reason, line, source
+        where = ", ".join(filter(None, [source, f"line {line}" if line is not None else ""]))
+        super().__init__(f"{where}: {reason}" if where else reason)
+
+
+class ServerNotFound(KroftError):
+    """No PostgreSQL server could be had; says what was looked for and what helps."""
+
+
+class ExecutionError(KroftError):
+    """The server refused, or answered differently than the state predicted; says which operation."""
+
+    def __init__(
+        self, operation: str, reason: str, *, statement: str = "", sqlstate: str | None = None
+    ) -> None:
+        self.operation, self.reason, self.statement, self.sqlstate = operation, reason, statement, sqlstate
+        lines = [f"{operation}: {reason}"]
+        if statement:
+            lines.append(f"  statement: {statement}")
+        super().__init__("\n".join(lines))
+
+
+class Mismatch(KroftError, AssertionError):
+    """Two contents that should be equal are not; ``comparison`` holds the differences as data."""
+
+    def __init__(self, text: str, comparison: object = None) -> None:
+        self.comparison = comparison
+        super().__init__(text)

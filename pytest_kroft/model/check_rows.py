@@ -1,0 +1,241 @@
+"""Whether an operation on rows applies: rows, columns, cells, keys and references."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from pytest_kroft.errors import NotApplicable, Protected, UnknownColumn
+from pytest_kroft.model.fold import apply, referenced
+from pytest_kroft.model.operations import Cells, Delete, Insert, Observed, Parents, Truncate, Update
+from pytest_kroft.model.state import ColumnState, State, TableState
+from pytest_kroft.model.uniqueness import duplicates, sets_to_compare
+
+
+def check_insert(state: State, op: Insert) -> None:
+    """Whether rows can be inserted."""
+    table = state.table(op.table)
+    if op.count < 1:
+        raise NotApplicable(f"an insert into {op.table!r} needs at least one row, not {op.count}")
+    if op.first < table.next_row:
+        raise NotApplicable(
+            f"row number {op.first} of {op.table!r} was used before; the next is {table.next_row}"
+        )
+    _check_given(state, table, op.cells, op.parents, op.count)
+    missing = _foreign_keys_without(table, {*op.cells, *op.parents})
+    if missing:
+        raise NotApplicable(
+            f"the insert into {op.table!r} says no parent for {missing[0].name!r}, which is NOT NULL"
+        )
+    _check_capacity(state, table, table.columns, op.first + op.count - 1, given={*op.cells, *op.parents})
+    _check_unique(state, op, range(op.first, op.first + op.count))
+
+
+def check_update(state: State, op: Update) -> None:
+    """Whether rows can be updated."""
+    table = state.table(op.table)
+    _check_rows(table, op.rows, "updated")
+    columns = [table.column(name) for name in op.columns]
+    for column in columns:
+        if column.computed or column.definition.identity == "always":
+            raise Protected(op.table, column.name, "the server computes it")
+    if unsaid := set(op.cells).union(op.parents).difference(op.columns, _stamped(table)):
+        raise NotApplicable(
+            f"the update of {op.table!r} gives values for {sorted(unsaid)}, which it does not name"
+        )
+    if op.revision < table.next_revision:
+        raise NotApplicable(
+            f"revision {op.revision} of {op.table!r} was used before; the next is {table.next_revision}"
+        )
+    _check_given(state, table, op.cells, op.parents, len(op.rows))
+    _check_fresh(state, table, op, columns)
+    _check_unreferenced(state, table, op.rows, {column.id for column in columns})
+    if not table.key:
+        _check_same_for_all(op)
+    _check_unique(state, op, op.rows)
+
+
+def check_delete(state: State, op: Delete) -> None:
+    """Whether rows can be deleted."""
+    table = state.table(op.table)
+    _check_rows(table, op.rows, "deleted")
+    _check_unreferenced(state, table, op.rows)
+
+
+def check_truncate(state: State, op: Truncate) -> None:
+    """Whether a table can be truncated: PostgreSQL refuses it where another table references it."""
+    table = state.table(op.table)
+    for child, column in state.references_to(op.table):
+        if child.definition.name != table.definition.name:
+            raise NotApplicable(
+                f"table {op.table!r} cannot be truncated: "
+                f"column {column.name!r} of {child.definition.name!r} references it"
+            )
+
+
+def check_observed(state: State, op: Observed) -> None:
+    """Whether an observation fits the tables, rows and columns of the state."""
+    table = state.table(op.table)
+    for name, texts in op.cells.items():
+        table.column(name)
+        if len(texts) != len(op.rows):
+            raise NotApplicable(
+                f"observed {len(texts)} cells of {name!r} for {len(op.rows)} rows of {op.table!r}"
+            )
+    unknown = [number for number in op.rows if number not in table.rows and number < table.next_row]
+    if unknown or any(number not in table.rows for number in op.removed):
+        raise NotApplicable(f"observed rows of {op.table!r} that are not there: {unknown or op.removed}")
+
+
+def _stamped(table: TableState) -> tuple[str, ...]:
+    return (table.updated_at.name,) if table.updated_at else ()
+
+
+def _check_rows(table: TableState, numbers: tuple[int, ...], what: str) -> None:
+    name = table.definition.name
+    if not numbers:
+        raise NotApplicable(f"no row of {name!r} is named to be {what}")
+    if len(set(numbers)) != len(numbers):
+        raise NotApplicable(f"a row of {name!r} is named twice to be {what}")
+    if missing := [number for number in numbers if number not in table.rows]:
+        raise NotApplicable(f"row number {missing[0]} of {name!r} cannot be {what}: there is no such row")
+    if not table.key and len(numbers) != len(table.rows):
+        raise NotApplicable(
+            f"table {name!r} has no primary key, so its rows cannot be told apart: "
+            f"all of them can be {what}, or none"
+        )
+
+
+def _check_given(state: State, table: TableState, cells: Cells, parents: Parents, count: int) -> None:
+    given: Mapping[str, tuple[object, ...]] = {**cells, **parents}
+    for name, values in given.items():
+        column = table.column(name)
+        if len(values) != count:
+            raise NotApplicable(
+                f"{len(values)} values are given for {name!r} of {table.definition.name!r}, for {count} rows"
+            )
+        if column.computed:
+            raise Protected(table.definition.name, name, "the server computes it")
+        if None in values and not column.nullable:
+            raise NotApplicable(
+                f"column {name!r} of {table.definition.name!r} is NOT NULL, and a NULL is given for it"
+            )
+    for name, texts in cells.items():
+        _check_labels(state, table.column(name), texts)
+        _check_parents_exist(state, table, table.column(name), texts)
+    for name, numbers in parents.items():
+        if table.column(name).definition.reference is None:
+            raise UnknownColumn(table.definition.name, name, [column.name for column in table.columns])
+        parent, _ = referenced(state, table.column(name))
+        if gone := [number for number in numbers if number is not None and number not in parent.rows]:
+            raise NotApplicable(
+                f"row number {gone[0]} of {parent.definition.name!r}, a parent for {name!r}, is not there"
+            )
+
+
+def _check_labels(state: State, column: ColumnState, texts: Iterable[str | None]) -> None:
+    definition = state.enum(column.type)
+    if definition is None or column.type.array:
+        return
+    for text in texts:
+        if text is not None and text not in definition.labels:
+            labels = ", ".join(definition.labels)
+            raise NotApplicable(f"{text!r} is no label of {definition.name!r}; the labels are: {labels}")
+
+
+def _check_parents_exist(
+    state: State, table: TableState, column: ColumnState, texts: Iterable[str | None]
+) -> None:
+    if column.definition.reference is None:
+        return
+    parent, target = referenced(state, column)
+    read = state.reader(parent, target)
+    held = {read(row) for row in parent.rows}
+    if parent.definition.name == table.definition.name:
+        held.update(texts)
+    if missing := [text for text in texts if text is not None and text not in held]:
+        raise NotApplicable(
+            f"{column.name!r} references {parent.definition.name!r}, which has no row {missing[0]!r}"
+        )
+
+
+def _foreign_keys_without(table: TableState, given: set[str]) -> list[ColumnState]:
+    return [c for c in table.columns if c.definition.reference and not c.nullable and c.name not in given]
+
+
+def _check_capacity(
+    state: State, table: TableState, columns: Iterable[ColumnState], highest: int, given: set[str]
+) -> None:
+    for column in columns:
+        if (
+            column.unique
+            and column.name not in given
+            and not column.computed
+            and not column.definition.reference
+        ):
+            capacity = state.values(table, column).capacity
+            if capacity is not None and highest > capacity:
+                raise NotApplicable(
+                    f"column {column.name!r} of {table.definition.name!r} is unique, and its type "
+                    f"{column.type} has values for {capacity} rows only; row number {highest} needs one more"
+                )
+
+
+def _check_fresh(state: State, table: TableState, op: Update, columns: list[ColumnState]) -> None:
+    need = [c for c in columns if c.unique and c.name not in op.cells and c.name not in op.parents]
+    if need and op.fresh is None:
+        raise NotApplicable(f"the update of the unique column {need[0].name!r} needs fresh row numbers")
+    if op.fresh is not None and op.fresh < table.next_row:
+        raise NotApplicable(
+            f"row number {op.fresh} of {op.table!r} was used before; the next is {table.next_row}"
+        )
+    if op.fresh is not None:
+        _check_capacity(state, table, need, op.fresh + len(op.rows) - 1, given=set())
+
+
+def _check_unreferenced(
+    state: State, table: TableState, numbers: tuple[int, ...], changed: set[int] | None = None
+) -> None:
+    """No other row references these rows, which are deleted, or whose columns of these ids change."""
+    gone = set(numbers) if changed is None else set[int]()
+    what = "deleted" if changed is None else "changed"
+    for child, column in state.references_to(table.definition.name):
+        _, target = referenced(state, column)
+        if changed is not None and target.id not in changed:
+            continue
+        read = state.reader(table, target)
+        texts = {read(table.rows[number]) for number in numbers}
+        held = state.reader(child, column)
+        same = child.definition.name == table.definition.name
+        for row in child.rows:
+            if held(row) in texts and held(row) is not None and not (same and row.number in gone):
+                raise NotApplicable(
+                    f"row {held(row)!r} of {table.definition.name!r} cannot be {what}: "
+                    f"{column.name!r} of {child.definition.name!r} references it"
+                )
+
+
+def _check_same_for_all(op: Update) -> None:
+    for name in op.columns:
+        if len(set(op.cells.get(name, ("", None)))) != 1:
+            raise NotApplicable(
+                f"table {op.table!r} has no primary key: "
+                f"an update must give one and the same value of {name!r} to all rows"
+            )
+    if op.step:
+        raise NotApplicable(
+            f"table {op.table!r} has no primary key: an update must give all rows the same stamp"
+        )
+
+
+def _check_unique(state: State, op: Insert | Update, rows: Iterable[int]) -> None:
+    given = {*op.cells, *op.parents}
+    table = state.table(op.table)
+    marked = replace(
+        table, columns=tuple(replace(c, free=True) if c.name in given else c for c in table.columns)
+    )
+    if not sets_to_compare(marked):
+        return
+    after = apply(state, op)
+    for number, what in duplicates(after, after.table(op.table), rows).items():
+        raise NotApplicable(f"row number {number} of {op.table!r} would repeat a unique value: {what}")

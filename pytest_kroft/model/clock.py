@@ -1,0 +1,50 @@
+"""Logical time: stamps that kroft hands out, in microseconds since the Unix epoch.
+
+The clock is part of the state: the latest stamp of any operation. A planner asks it for the
+next one; the stamp then travels in the operation, so that a replay has the same time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from pytest_kroft.model.choices import Choices
+from pytest_kroft.model.types import SqlType
+
+SECOND = 1_000_000
+START = 1_577_836_800 * SECOND
+"""The first stamp: 2020-01-01 00:00:00 UTC."""
+
+LONGEST_STEP = 60
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def as_datetime(stamp: int) -> datetime:
+    """The instant of a stamp, in UTC."""
+    return _EPOCH + timedelta(microseconds=stamp)
+
+
+def as_stamp(instant: datetime) -> int:
+    """The stamp of an instant; one without a zone is taken as UTC."""
+    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1)
+
+
+def next_stamp(now: int | None, choices: Choices) -> int:
+    """The stamp of the next transaction: the start, or some whole seconds after ``now``."""
+    return START if now is None else now + choices.integer(1, LONGEST_STEP) * SECOND
+
+
+def stamp_text(stamp: int, sql_type: SqlType) -> str:
+    """A stamp as the server prints it in a column of type timestamptz, timestamp or date, in UTC.
+
+    A precision of fewer than six digits rounds half up, as the server does for dates after 2000.
+    """
+    digits = sql_type.modifiers[0] if sql_type.modifiers else 6
+    unit = 10 ** (6 - digits)
+    instant = as_datetime((stamp + unit // 2) // unit * unit)
+    if sql_type.name == "date":
+        return f"{as_datetime(stamp):%Y-%m-%d}"
+    fraction = f".{instant.microsecond:06d}".rstrip("0").rstrip(".")
+    zone = "+00" if sql_type.name == "timestamptz" else ""
+    return f"{instant:%Y-%m-%d %H:%M:%S}{fraction}{zone}"

@@ -1,0 +1,130 @@
+"""Operations in plain words, for reports and scripts."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from pytest_kroft.model.clock import as_datetime
+from pytest_kroft.model.columns import ColumnDefinition
+from pytest_kroft.model.operations import (
+    AddColumn,
+    AddEnumValue,
+    AlterType,
+    CreateTable,
+    CreateType,
+    Delete,
+    DropColumn,
+    DropTable,
+    DropType,
+    Insert,
+    Observed,
+    Operation,
+    RenameColumn,
+    RenameTable,
+    SetDefault,
+    SetNullable,
+    Sync,
+    Truncate,
+    Update,
+)
+from pytest_kroft.model.state import State, TableState
+
+SHOWN = 3
+"""How many rows a description names before it counts the others."""
+
+
+def describe(operation: Operation, state: State | None = None) -> str:
+    """An operation in plain words; with the state before it, rows are named by their keys.
+
+    For an insert give the state after it, which is where its rows are.
+    """
+    match operation:
+        case Insert(table, first, count):
+            rows = _rows(state, table, tuple(range(first, first + count)))
+            return f"insert into {table}: {rows}{_stamped(state, table, operation)}"
+        case Update(table, rows, columns):
+            changed = f" set {', '.join(columns)}" if columns else ""
+            return f"update {table}{changed}: {_rows(state, table, rows)}{_stamped(state, table, operation)}"
+        case Delete(table, rows):
+            return f"delete from {table}: {_rows(state, table, rows)}"
+        case Truncate(table):
+            return f"truncate {table}"
+        case CreateTable(definition):
+            return (
+                f"create table {definition.name} ({', '.join(column.name for column in definition.active)})"
+            )
+        case DropTable(table):
+            return f"drop table {table}"
+        case RenameTable(table, new_name):
+            return f"rename table {_present_name(state, table)} to {new_name}"
+        case AddColumn(table, column):
+            return f"add column {column.name} {column.sql_type}{_clauses(column)} to {table}"
+        case DropColumn(table, name):
+            return f"drop column {name} of {table}"
+        case RenameColumn(table, name, new_name):
+            return f"rename column {name} of {table} to {new_name}"
+        case AlterType(table, name, sql_type):
+            return f"change the type of column {name} of {table} to {sql_type}"
+        case SetDefault(table, name, default):
+            change = f"set the default of column {name} of {table} to {default}"
+            return change if default is not None else f"drop the default of column {name} of {table}"
+        case SetNullable(table, name, nullable):
+            return f"{'allow' if nullable else 'forbid'} NULL in column {name} of {table}"
+        case CreateType(definition):
+            return f"create type {definition.name} ({', '.join(definition.labels)})"
+        case DropType(name):
+            return f"drop type {name}"
+        case AddEnumValue(name, label, after):
+            return f"add label {label} to type {name}" + (f" after {after}" if after is not None else "")
+        case Sync():
+            return "sync"
+        case Observed():
+            return _describe_observed(operation)
+        case _:
+            assert_never(operation)
+
+
+def _describe_observed(op: Observed) -> str:
+    if op.by == "server":
+        return f"the server computed {', '.join(op.cells)} in {len(op.rows)} rows of {op.table}"
+    return f"the test wrote {len(op.rows)} rows of {op.table} and removed {len(op.removed)}"
+
+
+def _present_name(state: State | None, table: str) -> str:
+    return state.tables[table].name if state and table in state.tables else table
+
+
+def _clauses(column: ColumnDefinition) -> str:
+    words = [
+        "" if column.nullable else " NOT NULL",
+        f" DEFAULT {column.default}" if column.default is not None else "",
+        f" GENERATED AS ({column.generated})" if column.generated else "",
+    ]
+    return "".join(words)
+
+
+def _rows(state: State | None, name: str, numbers: tuple[int, ...]) -> str:
+    table = state.tables.get(name) if state else None
+    if table is None or not table.key or not all(number in table.rows for number in numbers[:SHOWN]):
+        return f"{len(numbers)} row{'s' if len(numbers) != 1 else ''}"
+    assert state is not None
+    shown = ", ".join(row_name(state, table, number) for number in numbers[:SHOWN])
+    more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
+    return shown + more
+
+
+def row_name(state: State, table: TableState, number: int) -> str:
+    """A row by its key, for a reader: ``id 7``."""
+    row = table.rows[number]
+    return " ".join(f"{column.name} {state.reader(table, column)(row)}" for column in table.key)
+
+
+def _stamped(state: State | None, name: str, op: Insert | Update) -> str:
+    table = state.tables.get(name) if state else None
+    if table is None or table.updated_at is None:
+        return ""
+    given = op.cells.get(table.updated_at.name)
+    if given and set(given) == {None}:
+        return f"; {table.updated_at.name} NULL"
+    instant = as_datetime(op.stamp).replace(tzinfo=None)
+    return f"; {table.updated_at.name} {instant}{' and later' if op.step else ''}"

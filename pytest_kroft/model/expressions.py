@@ -1,0 +1,99 @@
+"""SQL expressions that kroft can evaluate itself: constants, and a closed set of generated columns.
+
+An expression outside this set is not refused: the server's results are then read back after the
+operation and kept as ``Observed`` records.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pytest_kroft.errors import ValueRefused
+from pytest_kroft.model.clauses import IDENTIFIER, unquote
+from pytest_kroft.model.literals import canonical, is_opaque
+from pytest_kroft.model.types import SqlType, quote
+
+_STRING = re.compile(r"^'((?:[^'\\]|'')*)'(?:\s*::\s*.+)?$", re.DOTALL)
+_PLAIN = re.compile(r"^([-+]?\d[\d.]*(?:e[-+]?\d+)?|true|false|null)(?:\s*::\s*.+)?$", re.IGNORECASE)
+
+Function = Callable[[str | None], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """How a generated column is computed: from the columns of these ids, by kroft or by the server.
+
+    ``function`` is None where only the server can tell.
+    """
+
+    sources: frozenset[int]
+    function: Function | None = None
+
+
+def is_null(text: str | None) -> str:
+    """``column IS NULL`` as the server prints it."""
+    return "true" if text is None else "false"
+
+
+def char_length(text: str | None) -> str | None:
+    """``char_length(column)`` of a text column."""
+    return None if text is None else str(len(text))
+
+
+_FORMS: tuple[tuple[str, Function], ...] = (
+    (rf"^\(?\s*({IDENTIFIER})\s+IS\s+NULL\s*\)?$", is_null),
+    (rf"^\(?\s*char_length\(\s*({IDENTIFIER})\s*\)\s*\)?$", char_length),
+)
+
+
+def computed(expression: str, columns: Mapping[str, tuple[int, SqlType]]) -> Computed:
+    """How a generated column's expression is computed, given the ids and types of the table's columns."""
+    for pattern, function in _FORMS:
+        match = re.match(pattern, expression.strip(), re.IGNORECASE)
+        if match and (source := columns.get(unquote(match[1]))) and _exact(function, source[1]):
+            return Computed(frozenset({source[0]}), function)
+    mentioned = {unquote(name) for name in re.findall(IDENTIFIER, expression)}
+    return Computed(frozenset(number for name, (number, _) in columns.items() if name in mentioned))
+
+
+def _exact(function: Function, sql_type: SqlType) -> bool:
+    return function is is_null or (sql_type.name in ("text", "varchar") and not sql_type.array)
+
+
+def generated_forms(name: str, sql_type: SqlType) -> tuple[tuple[str, str], ...]:
+    """The (type, expression) pairs of generated columns that evolution may add over a column."""
+    forms = [("boolean", f"{quote(name)} IS NULL")]
+    if _exact(char_length, sql_type):
+        forms.append(("integer", f"char_length({quote(name)})"))
+    return tuple(forms)
+
+
+def is_constant(expression: str) -> bool:
+    """Whether a default is a literal: a quoted string, a number, true, false or NULL."""
+    return bool(_STRING.match(expression.strip()) or _PLAIN.match(expression.strip()))
+
+
+def constant(expression: str, sql_type: SqlType) -> str | None:
+    """The cell that a constant default leaves in a column of that type.
+
+    Raises ValueRefused where the constant is no value of the type or kroft cannot tell its spelling.
+    """
+    text = expression.strip()
+    string = _STRING.match(text)
+    plain = None if string else _PLAIN.match(text)
+    if plain and plain[1].lower() == "null":
+        return None
+    value = string[1].replace("''", "'") if string else plain[1] if plain else None
+    if value is None:
+        raise ValueRefused(expression, str(sql_type), "only a literal can be evaluated")
+    return value if is_opaque(sql_type, value) else canonical(sql_type, value)
+
+
+def literal(text: str | None, sql_type: SqlType) -> str:
+    """A cell as an SQL literal: ``'1.50'::numeric(10,2)``, NULL."""
+    if text is None:
+        return "NULL"
+    quoted = "'" + text.replace("'", "''") + "'"
+    return f"E{quoted.replace(chr(92), chr(92) * 2)}::{sql_type}" if "\\" in text else f"{quoted}::{sql_type}"

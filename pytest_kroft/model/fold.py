@@ -1,0 +1,338 @@
+"""The first interpreter of operations: what the state is after one. Pure, and without checks.
+
+``apply`` expects an operation that ``model.check`` has let through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import reduce
+from typing import assert_never
+
+from pytest_kroft.model.casts import cast_text
+from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, Reference, TableDefinition
+from pytest_kroft.model.expressions import computed, constant, is_constant, literal
+from pytest_kroft.model.operations import (
+    SCHEMA_KINDS,
+    AddColumn,
+    AddEnumValue,
+    AlterType,
+    Cells,
+    CreateTable,
+    CreateType,
+    Delete,
+    DropColumn,
+    DropTable,
+    DropType,
+    Insert,
+    Observed,
+    Operation,
+    Parents,
+    RenameColumn,
+    RenameTable,
+    SetDefault,
+    SetNullable,
+    Sync,
+    Truncate,
+    Update,
+    kind,
+)
+from pytest_kroft.model.rows import Address, Cell, Row, Rows
+from pytest_kroft.model.state import ColumnState, State, TableState, Text, Tombstone
+from pytest_kroft.model.types import parse_type
+from pytest_kroft.model.values import Birth
+
+
+def fold(operations: Iterable[Operation], state: State) -> State:
+    """The state after all operations."""
+    return reduce(apply, operations, state)
+
+
+def apply(state: State, operation: Operation) -> State:
+    """The state after one operation."""
+    after = _apply(state, operation)
+    return replace(after, version=state.version + 1) if kind(operation) in SCHEMA_KINDS else after
+
+
+def _apply(state: State, operation: Operation) -> State:
+    match operation:
+        case Insert():
+            return _insert(state, operation)
+        case Update():
+            return _update(state, operation)
+        case Delete(table, rows):
+            return _with_rows(state, table, state.table(table).rows.remove(rows))
+        case Truncate(table):
+            return _with_rows(state, table, Rows())
+        case CreateTable(definition):
+            return _create_table(state, definition)
+        case DropTable(table):
+            return replace(state, tables={name: kept for name, kept in state.tables.items() if name != table})
+        case RenameTable(table, new_name):
+            return state.with_table(replace(state.table(table), name=new_name))
+        case AddColumn(table, column):
+            return state.with_table(_added(state.table(table), column))
+        case DropColumn(table, column):
+            return state.with_table(_dropped(state, state.table(table), column))
+        case RenameColumn() | AlterType() | SetDefault() | SetNullable():
+            return _change_column(state, operation)
+        case CreateType(definition):
+            return replace(state, types={**state.types, definition.name: definition})
+        case DropType(name):
+            return replace(state, types={key: kept for key, kept in state.types.items() if key != name})
+        case AddEnumValue():
+            return _add_label(state, operation)
+        case Observed():
+            return _observe(state, operation)
+        case Sync():
+            return state
+        case _:
+            assert_never(operation)
+
+
+def _with_rows(state: State, name: str, rows: Rows) -> State:
+    return state.with_table(replace(state.table(name), rows=rows))
+
+
+# Rows
+
+
+def _insert(state: State, op: Insert) -> State:
+    table = state.table(op.table)
+    given = given_cells(state, table, op.cells, op.parents)
+    rows = [
+        Row(
+            op.first + index,
+            op.stamp + index * op.step,
+            {number: texts[index] for number, texts in given.items()},
+        )
+        for index in range(op.count)
+    ]
+    table = replace(
+        _freed(table, given), rows=table.rows.put(rows), next_row=max(table.next_row, op.first + op.count)
+    )
+    return _advance(_raise_identities(state, table, rows), op.stamp + max(op.count - 1, 0) * op.step)
+
+
+def _update(state: State, op: Update) -> State:
+    table = state.table(op.table)
+    given = given_cells(state, table, op.cells, op.parents)
+    columns = [table.column(name) for name in op.columns if table.column(name).id not in given]
+    stamped = [table.updated_at] if table.updated_at and table.updated_at.id not in given else []
+    rows = []
+    for index, number in enumerate(op.rows):
+        stamp = op.stamp + index * op.step
+        fresh = Address((op.fresh or 0) + index, 0, stamp)
+        plain = Address(number, op.revision, stamp)
+        cells: dict[int, Cell] = {column.id: fresh if column.unique else plain for column in columns}
+        cells |= {column.id: plain for column in stamped}
+        cells |= {column: texts[index] for column, texts in given.items()}
+        rows.append(table.rows[number].with_cells(cells))
+    spent = 0 if op.fresh is None else op.fresh + len(op.rows)
+    table = replace(
+        _freed(table, given),
+        rows=table.rows.put(rows),
+        next_row=max(table.next_row, spent),
+        next_revision=max(table.next_revision, op.revision + 1),
+    )
+    return _advance(_raise_identities(state, table, rows), op.stamp + max(len(op.rows) - 1, 0) * op.step)
+
+
+def given_cells(
+    state: State, table: TableState, cells: Cells, parents: Parents
+) -> dict[int, tuple[Text, ...]]:
+    """The cells that an operation gives on purpose, by column id; foreign keys read from their parents."""
+    given = {table.column(name).id: tuple(texts) for name, texts in cells.items()}
+    for name, numbers in parents.items():
+        column = table.column(name)
+        parent, target = referenced(state, column)
+        read = state.reader(parent, target)
+        given[column.id] = tuple(None if number is None else read(parent.rows[number]) for number in numbers)
+    return given
+
+
+def referenced(state: State, column: ColumnState) -> tuple[TableState, ColumnState]:
+    """The table and column that a foreign key leads to."""
+    reference = column.definition.reference
+    assert reference is not None, f"{column.name} is no foreign key"
+    return reference_target(state, reference)
+
+
+def reference_target(state: State, reference: Reference) -> tuple[TableState, ColumnState]:
+    """The table and column that a reference means, whatever they are called now."""
+    parent = state.table(reference.table)
+    if reference.column is None:
+        return parent, parent.key[0]
+    birth = Birth(reference.column)
+    return parent, next(target for target in parent.columns if target.birth == birth)
+
+
+def _freed(table: TableState, given: Mapping[int, object]) -> TableState:
+    """The table with the given columns marked: their cells need no longer differ by construction."""
+    columns = tuple(replace(column, free=True) if column.id in given else column for column in table.columns)
+    return replace(table, columns=columns)
+
+
+def _raise_identities(state: State, table: TableState, rows: Iterable[Row]) -> State:
+    """Remember the highest number of each identity column: its sequence is moved past it."""
+    for column in table.columns:
+        if column.definition.identity:
+            read = state.reader(table, column)
+            highest = max((int(text) for row in rows if (text := read(row))), default=0)
+            table = table.with_column(replace(column, highest=max(column.highest, highest)))
+    return state.with_table(table)
+
+
+def _advance(state: State, stamp: int) -> State:
+    return replace(state, now=stamp if state.now is None else max(state.now, stamp))
+
+
+def _observe(state: State, op: Observed) -> State:
+    table = state.table(op.table)
+    given = {table.column(name).id: texts for name, texts in op.cells.items()}
+    rows = []
+    for index, number in enumerate(op.rows):
+        cells: Mapping[int, Cell] = {column: texts[index] for column, texts in given.items()}
+        rows.append(
+            table.rows[number].with_cells(cells)
+            if number in table.rows
+            else Row(number, op.stamp or 0, cells)
+        )
+    if op.by == "test":
+        table = _freed(table, given)
+    highest = max(op.rows, default=0) + 1
+    table = replace(
+        table, rows=table.rows.remove(op.removed).put(rows), next_row=max(table.next_row, highest)
+    )
+    return _raise_identities(state, table, rows)
+
+
+# Tables and columns
+
+
+def _create_table(state: State, definition: TableDefinition) -> State:
+    count = state.births.get(definition.name, 0) + 1
+    table = TableState(definition, Birth(definition.name, count), definition.name, state.seed, ())
+    for column in definition.active:
+        table = _added(table, column)
+    return replace(state.with_table(table), births={**state.births, definition.name: count})
+
+
+def _added(table: TableState, definition: ColumnDefinition) -> TableState:
+    name = definition.name
+    count = table.births.get(name, 0) + 1
+    default = definition.default
+    backfill = constant(default, definition.type) if default is not None and is_constant(default) else None
+    columns = {column.name: (column.id, column.type) for column in table.columns}
+    column = ColumnState(
+        id=table.next_column,
+        birth=Birth(name, count),
+        name=name,
+        definition=definition,
+        type=definition.type,
+        nullable=definition.nullable,
+        default=definition.default,
+        since=table.next_row,
+        backfill=backfill,
+        free=definition.generator is not None or definition.references is not None,
+        unique=name in carriers(table.definition) if count == 1 else definition.unique,
+        computed=computed(definition.generated, columns) if definition.generated else None,
+    )
+    table = replace(
+        table,
+        columns=(*table.columns, column),
+        births={**table.births, name: count},
+        next_column=column.id + 1,
+    )
+    return replace(table, uniques=_uniques(table))
+
+
+def carriers(definition: TableDefinition) -> frozenset[str]:
+    """The columns whose values never repeat, so that every unique set of columns has one of them."""
+    chosen: set[str] = set()
+    for names in sorted(definition.uniques, key=len):
+        fit = [name for name in names if (column := definition.column(name)) and _can_carry(column)]
+        if fit and not chosen.intersection(names):
+            chosen.add(fit[-1])
+    return frozenset(chosen)
+
+
+def _can_carry(column: ColumnDefinition) -> bool:
+    return not (column.references or column.generated or column.type.name == "boolean")
+
+
+def _uniques(table: TableState) -> tuple[tuple[int, ...], ...]:
+    """The unique sets of columns, as ids, of which every column is active; dropping one drops the set."""
+    ids = {column.birth.name: column.id for column in table.columns}
+    declared = [names for names in table.definition.uniques if all(name in ids for name in names)]
+    born_later = [(column.id,) for column in table.columns if column.definition.unique]
+    return tuple(dict.fromkeys([*(tuple(ids[name] for name in names) for names in declared), *born_later]))
+
+
+def _dropped(state: State, table: TableState, name: str) -> TableState:
+    column = table.column(name)
+    tombstone = Tombstone(name, str(column.type), state.version + 1, state.now, column.definition)
+    return replace(
+        table,
+        columns=tuple(kept for kept in table.columns if kept.id != column.id),
+        uniques=tuple(ids for ids in table.uniques if column.id not in ids),
+        tombstones=(*table.tombstones, tombstone),
+    )
+
+
+def _change_column(state: State, op: RenameColumn | AlterType | SetDefault | SetNullable) -> State:
+    table = state.table(op.table)
+    column = table.column(op.column)
+    match op:
+        case RenameColumn():
+            return state.with_table(table.with_column(replace(column, name=op.new_name)))
+        case SetDefault():
+            return state.with_table(table.with_column(replace(column, default=op.default)))
+        case SetNullable():
+            table = materialised(state, table, column)
+            definition = replace(column.definition, nullable=op.nullable)
+            return state.with_table(
+                table.with_column(replace(column, nullable=op.nullable, definition=definition))
+            )
+        case AlterType():
+            return state.with_table(_retyped(state, table, column, op))
+        case _:
+            assert_never(op)
+
+
+def materialised(state: State, table: TableState, column: ColumnState) -> TableState:
+    """The table with every cell of a column written down: what computes its values is about to change."""
+    read = state.reader(table, column)
+    return replace(table, rows=table.rows.put([row.with_cells({column.id: read(row)}) for row in table.rows]))
+
+
+def _retyped(state: State, table: TableState, column: ColumnState, op: AlterType) -> TableState:
+    target = parse_type(op.sql_type)
+    read = state.reader(table, column)
+    rows = [
+        row.with_cells(
+            {column.id: None if (text := read(row)) is None else cast_text(text, column.type, target)}
+        )
+        for row in table.rows
+    ]
+    default = column.default
+    if default is not None:
+        old = constant(default, column.type)
+        default = literal(None if old is None else cast_text(old, column.type, target), target)
+    changed = replace(column, type=target, default=default, free=True)
+    return replace(table.with_column(changed), rows=table.rows.put(rows))
+
+
+# Types
+
+
+def _add_label(state: State, op: AddEnumValue) -> State:
+    old = state.enum_named(op.type)
+    place = old.labels.index(op.after) + 1 if op.after is not None else len(old.labels)
+    labels = (*old.labels[:place], op.label, *old.labels[place:])
+    for table in state.tables.values():
+        for column in table.columns:
+            if state.enum(column.type) == old:
+                state = state.with_table(materialised(state, state.table(table.definition.name), column))
+    return replace(state, types={**state.types, op.type: EnumDefinition(old.name, labels, schema=old.schema)})

@@ -1,0 +1,229 @@
+"""Everything that can be done to the database: frozen dataclasses in one closed union.
+
+An operation is data. It has two interpreters, ``model.fold`` for the state and
+``postgres.statements`` for the server, and says nothing about either. Tables are called by
+their definition's name, columns by their present name, rows by the number that they were born with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+
+Text = str | None
+"""A cell as the server prints it under kroft's settings, None for NULL."""
+
+Cells = Mapping[str, tuple[Text, ...]]
+"""Cells given on purpose: column -> one for each row of the operation."""
+
+Parents = Mapping[str, tuple[int | None, ...]]
+"""Foreign keys: column -> for each row the number of the parent's row, None for NULL."""
+
+
+@dataclass(frozen=True)
+class Insert:
+    """Insert ``count`` rows numbered from ``first``, stamped ``stamp``, ``stamp + step``, ..."""
+
+    table: str
+    first: int
+    count: int
+    stamp: int
+    step: int = 0
+    cells: Cells = field(default_factory=dict)
+    parents: Parents = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Update:
+    """Give the named columns of some rows new values, and the rows a new stamp.
+
+    Values are those of ``revision``; in unique columns those of fresh row numbers from ``fresh`` on.
+    """
+
+    table: str
+    rows: tuple[int, ...]
+    columns: tuple[str, ...]
+    revision: int
+    stamp: int
+    step: int = 0
+    fresh: int | None = None
+    cells: Cells = field(default_factory=dict)
+    parents: Parents = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete some rows."""
+
+    table: str
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Truncate:
+    """Empty a table with TRUNCATE."""
+
+    table: str
+
+
+@dataclass(frozen=True)
+class CreateTable:
+    """Create a table with its active columns."""
+
+    definition: TableDefinition
+
+
+@dataclass(frozen=True)
+class DropTable:
+    """Drop a table."""
+
+    table: str
+
+
+@dataclass(frozen=True)
+class RenameTable:
+    """Give a table another name on the server; kroft still calls it by its definition's name."""
+
+    table: str
+    new_name: str
+
+
+@dataclass(frozen=True)
+class AddColumn:
+    """Add a column; rows that are there get its constant default, or NULL."""
+
+    table: str
+    column: ColumnDefinition
+
+
+@dataclass(frozen=True)
+class DropColumn:
+    """Drop a column and leave a tombstone."""
+
+    table: str
+    column: str
+
+
+@dataclass(frozen=True)
+class RenameColumn:
+    """Give a column another name; its values stay."""
+
+    table: str
+    column: str
+    new_name: str
+
+
+@dataclass(frozen=True)
+class AlterType:
+    """Give a column another type; its values are cast."""
+
+    table: str
+    column: str
+    sql_type: str
+
+
+@dataclass(frozen=True)
+class SetDefault:
+    """Set a column's default to an SQL expression, or drop it."""
+
+    table: str
+    column: str
+    default: str | None
+
+
+@dataclass(frozen=True)
+class SetNullable:
+    """Allow NULL in a column, or forbid it."""
+
+    table: str
+    column: str
+    nullable: bool
+
+
+@dataclass(frozen=True)
+class CreateType:
+    """Create an enum type."""
+
+    definition: EnumDefinition
+
+
+@dataclass(frozen=True)
+class DropType:
+    """Drop an enum type."""
+
+    type: str
+
+
+@dataclass(frozen=True)
+class AddEnumValue:
+    """Add a label to an enum: after another one, or at the end."""
+
+    type: str
+    label: str
+    after: str | None = None
+
+
+@dataclass(frozen=True)
+class Sync:
+    """A moment at which the consumer may read."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What only the server could know: cells it computed, or rows that the test wrote itself.
+
+    ``by="server"``: cells of generated columns and volatile defaults; a replay observes again and
+    compares. ``by="test"``: rows that ``adopt_rows`` accepted, which a replay writes. ``rows`` are the
+    numbers of the rows that ``cells`` are of (new numbers: new rows), ``removed`` those that are gone.
+    """
+
+    table: str
+    by: Literal["server", "test"]
+    rows: tuple[int, ...]
+    cells: Cells
+    removed: tuple[int, ...] = ()
+    stamp: int | None = None
+
+
+RowOperation = Insert | Update | Delete | Truncate
+ColumnOperation = AddColumn | DropColumn | RenameColumn | AlterType | SetDefault | SetNullable
+TableOperation = CreateTable | DropTable | RenameTable
+TypeOperation = CreateType | DropType | AddEnumValue
+SchemaOperation = ColumnOperation | TableOperation | TypeOperation
+Operation = RowOperation | SchemaOperation | Sync | Observed
+
+KINDS: dict[str, type[Operation]] = {
+    "insert": Insert,
+    "update": Update,
+    "delete": Delete,
+    "truncate": Truncate,
+    "create_table": CreateTable,
+    "drop_table": DropTable,
+    "rename_table": RenameTable,
+    "add_column": AddColumn,
+    "drop_column": DropColumn,
+    "rename_column": RenameColumn,
+    "alter_type": AlterType,
+    "set_default": SetDefault,
+    "set_nullable": SetNullable,
+    "create_type": CreateType,
+    "drop_type": DropType,
+    "add_enum_value": AddEnumValue,
+    "sync": Sync,
+    "observed": Observed,
+}
+"""The name of each operation in histories and reports."""
+
+
+def kind(operation: Operation) -> str:
+    """The name of an operation's kind: ``add_column``."""
+    return _NAMES[type(operation)]
+
+
+_NAMES = {operation: name for name, operation in KINDS.items()}
+SCHEMA_KINDS = frozenset(
+    name for name in KINDS if name not in {"insert", "update", "delete", "truncate", "sync", "observed"}
+)

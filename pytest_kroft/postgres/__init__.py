@@ -1,0 +1,1 @@
+"""The effects: where the server comes from, and how operations reach it."""

@@ -1,0 +1,203 @@
+"""Databases on a server, each handed out for one test and used again where that is safe."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+import psycopg
+from psycopg import sql
+
+from pytest_kroft.errors import KroftError
+from pytest_kroft.postgres.recycling import (
+    Connection,
+    Fingerprint,
+    blockers,
+    clean,
+    end_sessions,
+    fingerprint,
+)
+from pytest_kroft.postgres.uri import parameters
+
+PINNED = {
+    "timezone": "UTC",
+    "datestyle": "ISO, MDY",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "standard_conforming_strings": "on",
+    "lock_timeout": "10s",
+}
+"""Settings that every session on a database of ours starts with, whoever opens it."""
+
+_OPTIONS = " ".join(
+    f"-c {setting}"
+    for setting in (
+        # Plans hold only while the schemas of the search path stay the same, and we drop those.
+        "search_path=pg_catalog",
+        # What a test may have set for its database and would hinder us.
+        "default_transaction_read_only=off",
+        "statement_timeout=0",
+        "lock_timeout=10s",
+    )
+)
+
+
+class HasDsn(Protocol):
+    """A server, as far as databases need one."""
+
+    def dsn(self, database: str = ..., /) -> str:
+        """A libpq URI for the named database, or for the one to administer the server from."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database that a test may do anything to, and a libpq URI that reaches it."""
+
+    name: str
+    dsn: str
+
+
+class Databases:
+    """The databases made on a server by this object, which touches no others.
+
+    Their names carry a mark drawn for this object alone. A released database is emptied in
+    place and given out again if nothing distinguishes it from a new one; otherwise it is dropped.
+    """
+
+    def __init__(self, server: HasDsn) -> None:
+        self._server = server
+        self._mark = secrets.token_hex(4)
+        self._made = 0
+        self._ours: dict[str, Database] = {}
+        self._free: list[Database] = []
+        self._kept: set[str] = set()
+        self._new: Fingerprint | None = None
+        self._admin_connection: Connection | None = None
+        self._insiders: dict[str, Connection] = {}
+
+    def acquire(self) -> Database:
+        """An empty database, used before or new."""
+        if self._free:
+            return self._free.pop()
+        self._made += 1
+        name = f"kroft_{self._mark}_{self._made}"
+        database = self._ours[name] = Database(name, self._server.dsn(name))
+        self._create(database)
+        return database
+
+    def release(self, database: Database) -> None:
+        """Take a database back: all its sessions end, and it is emptied, or dropped.
+
+        A kept one is left alone.
+        """
+        self._check_ours(database)
+        if database.name in self._kept:
+            return
+        if self._emptied(database):
+            self._free.append(database)
+        else:
+            self._drop(database)
+            del self._ours[database.name]
+
+    def reset(self, database: Database, spare: Collection[int] = ()) -> None:
+        """Make a database in use empty again, under the same name.
+
+        Sessions end, but for those whose process id is in ``spare`` and that are in no
+        transaction. Where emptying is not enough the database is made anew, and all sessions end.
+        """
+        self._check_ours(database)
+        if not self._emptied(database, spare):
+            self._drop(database)
+            self._create(database)
+
+    def keep(self, database: Database) -> None:
+        """Never drop or empty this database."""
+        self._check_ours(database)
+        self._kept.add(database.name)
+        if database.name in self._insiders:
+            self._insiders.pop(database.name).close()
+
+    def close(self) -> None:
+        """Drop every database made here that is not kept, and close our connections."""
+        self._free.clear()
+        for name in [name for name in self._ours if name not in self._kept]:
+            self._drop(self._ours.pop(name))
+        for connection in [*self._insiders.values(), self._admin_connection]:
+            if connection is not None:
+                connection.close()
+
+    @property
+    def _admin(self) -> Connection:
+        if self._admin_connection is None or self._admin_connection.closed:
+            self._admin_connection = psycopg.connect(self._server.dsn(), autocommit=True)
+        return self._admin_connection
+
+    def _inside(self, database: Database) -> Connection:
+        """Our connection to the database; kept open, as a new one costs more than all the rest."""
+        known = self._insiders.get(database.name)
+        if known is None or known.closed:
+            options = f"{parameters(database.dsn).get('options', '')} {_OPTIONS}"
+            known = psycopg.connect(database.dsn, autocommit=True, options=options)
+            self._insiders[database.name] = known
+        return known
+
+    def _check_ours(self, database: Database) -> None:
+        if self._ours.get(database.name) != database:
+            raise KroftError(f"database {database.name!r} was not made here, so it is left alone")
+        if database in self._free:
+            raise KroftError(f"database {database.name!r} has been released already")
+
+    def _create(self, database: Database) -> None:
+        name = sql.Identifier(database.name)
+        self._admin.execute(
+            sql.SQL("create database {} encoding 'UTF8' template template0 {}").format(name, self._strategy())
+        )
+        pinned = [
+            sql.SQL("alter database {} set {} to {}").format(name, sql.Identifier(key), sql.Literal(value))
+            for key, value in PINNED.items()
+        ]
+        path = sql.SQL('alter database {} set search_path to "$user", public').format(name)
+        self._admin.execute(sql.SQL(";").join([*pinned, path]))
+        if self._new is None:
+            self._new = fingerprint(self._inside(database))
+
+    def _strategy(self) -> sql.SQL:
+        # Copying files needs a checkpoint: quick only where nothing is synced to disk.
+        info = self._admin.info
+        unsynced = self._admin.execute("show fsync").fetchone() == ("off",)
+        return sql.SQL("strategy file_copy" if info.server_version >= 150000 and unsynced else "")
+
+    def _emptied(self, database: Database, spare: Collection[int] = ()) -> bool:
+        """Empty the database; whether it is now as good as new."""
+        try:
+            inside = self._inside(database)
+            end_sessions(self._admin, database.name, [*spare, inside.info.backend_pid])
+            self._unblock(database)
+            clean(inside)
+            return fingerprint(inside) == self._new
+        except psycopg.Error:
+            return False
+
+    def _unblock(self, database: Database) -> None:
+        for statement in blockers(self._admin, database.name):
+            self._inside(database).execute(statement.encode())
+
+    def _drop(self, database: Database) -> None:
+        self._end_sessions(database)
+        name = sql.Identifier(database.name)
+        if not self._admin.execute("select from pg_database where datname = %s", [database.name]).rowcount:
+            return
+        # What a test may have set so that nobody can get in, or drop it.
+        opened = sql.SQL("alter database {} allow_connections true connection limit -1 is_template false")
+        self._admin.execute(opened.format(name))
+        self._unblock(database)
+        self._end_sessions(database)
+        self._admin.execute(sql.SQL("drop database {} with (force)").format(name))
+
+    def _end_sessions(self, database: Database) -> None:
+        if database.name in self._insiders:
+            self._insiders.pop(database.name).close()
+        end_sessions(self._admin, database.name)

@@ -1,0 +1,107 @@
+"""A history as an SQL script: ``psql -f`` of it builds the same content on an empty database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from psycopg import sql
+
+from pytest_kroft.model.describe import describe
+from pytest_kroft.model.expressions import literal
+from pytest_kroft.model.history import History
+from pytest_kroft.model.operations import Insert, Observed
+from pytest_kroft.model.types import quote
+from pytest_kroft.postgres.statements import (
+    Command,
+    DeleteAll,
+    DeleteRows,
+    Field,
+    InsertRows,
+    MoveSequence,
+    Statement,
+    Texts,
+    UpdateAll,
+    UpdateRows,
+    observed_writes,
+    statements,
+)
+
+SETTINGS = {
+    "client_encoding": "UTF8",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "standard_conforming_strings": "on",
+}
+"""The settings under which the state's texts were written."""
+
+
+def script(history: History) -> str:
+    """The history as SQL text, every operation with its words as a comment and a transaction of its own.
+
+    Raises HistoryError for a history whose operations do not apply one after the other.
+    """
+    parts = ["\\set ON_ERROR_STOP on", *(f"SET {name} = '{value}';" for name, value in SETTINGS.items())]
+    if history.test:
+        parts.insert(0, comment(f"{history.test}, seed {history.seed}"))
+    for number, (before, operation, after) in enumerate(history.states(), start=1):
+        words = describe(operation, after if isinstance(operation, Insert) else before)
+        parts.append("\n" + comment(f"{number}  {words}"))
+        writes = observed_writes if isinstance(operation, Observed) else statements
+        found = [render(statement) for statement in writes(before, operation, after)]  # type: ignore[arg-type]
+        parts.extend(["BEGIN;", *found, "COMMIT;"] if len(found) > 1 else found)
+    return "\n".join(parts) + "\n"
+
+
+def comment(text: str) -> str:
+    """A text as an SQL comment, which no line end can leave."""
+    return "-- " + " ".join(text.splitlines())
+
+
+def render(statement: Statement) -> str:
+    """A statement as SQL text with its rows as literals."""
+    match statement:
+        case Command(text):
+            return f"{_text(text)};"
+        case InsertRows(table, fields, rows):
+            names = ", ".join(quote(field.name) for field in fields)
+            values = ",\n  ".join(_tuple(fields, row) for row in rows)
+            return f"INSERT INTO {_text(table)} ({names}) OVERRIDING SYSTEM VALUE VALUES\n  {values};"
+        case UpdateRows(table, keys, fields, rows):
+            return "\n".join(
+                f"UPDATE {_text(table)} SET {_pairs(fields, row[len(keys) :], ', ')} "
+                f"WHERE {_pairs(keys, row[: len(keys)], ' AND ')};"
+                for row in rows
+            )
+        case DeleteRows(table, keys, rows):
+            return "\n".join(
+                f"DELETE FROM {_text(table)} WHERE {_pairs(keys, row, ' AND ')};" for row in rows
+            )
+        case UpdateAll(table, fields, texts, _):
+            return f"UPDATE {_text(table)} SET {_pairs(fields, texts, ', ')};"
+        case DeleteAll(table, _):
+            return f"DELETE FROM {_text(table)};"
+        case MoveSequence(table, column, highest):
+            name = sql.Literal(_text(table)).as_string(None)
+            found = f"pg_get_serial_sequence({name}, {sql.Literal(column).as_string(None)})"
+            return f"SELECT setval({found}, {max(highest, 1)});"
+        case _:
+            assert_never(statement)
+
+
+def _text(composable: sql.Composable) -> str:
+    return composable.as_string(None)
+
+
+def _tuple(fields: Sequence[Field], row: Texts) -> str:
+    return f"({', '.join(literal(text, field.type) for text, field in zip(row, fields, strict=True))})"
+
+
+def _pairs(fields: Sequence[Field], texts: Texts, between: str) -> str:
+    return between.join(
+        f"{quote(field.name)} = {literal(text, field.type)}"
+        for field, text in zip(fields, texts, strict=True)
+    )

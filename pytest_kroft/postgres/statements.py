@@ -1,0 +1,337 @@
+"""The second interpreter of operations: the statements that carry one out on the server. Pure.
+
+Identifiers are always quoted, values never part of a statement's text. Rows travel as texts, which
+the server casts to the column's type; the executor binds them, the script prints them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from psycopg import sql
+
+from pytest_kroft.model.casts import using
+from pytest_kroft.model.columns import ColumnDefinition, TableDefinition
+from pytest_kroft.model.fold import reference_target
+from pytest_kroft.model.operations import (
+    AddColumn,
+    AddEnumValue,
+    AlterType,
+    CreateTable,
+    CreateType,
+    Delete,
+    DropColumn,
+    DropTable,
+    DropType,
+    Insert,
+    Observed,
+    Operation,
+    RenameColumn,
+    RenameTable,
+    SetDefault,
+    SetNullable,
+    Sync,
+    Truncate,
+    Update,
+)
+from pytest_kroft.model.state import ColumnState, State, TableState, Text
+from pytest_kroft.model.types import SqlType, parse_type, quote
+
+Texts = tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column in a statement: its name and its type."""
+
+    name: str
+    type: SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A statement without rows."""
+
+    sql: sql.Composed
+
+
+@dataclass(frozen=True, slots=True)
+class InsertRows:
+    """Insert rows, identity columns included."""
+
+    table: sql.Identifier
+    fields: tuple[Field, ...]
+    rows: Sequence[Texts]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRows:
+    """Set fields of the rows found by their keys; a row holds the key's texts, then the fields'."""
+
+    table: sql.Identifier
+    keys: tuple[Field, ...]
+    fields: tuple[Field, ...]
+    rows: Sequence[Texts]
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRows:
+    """Delete the rows found by their keys."""
+
+    table: sql.Identifier
+    keys: tuple[Field, ...]
+    rows: Sequence[Texts]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAll:
+    """Set fields of every row of a table without a key, all to the same texts."""
+
+    table: sql.Identifier
+    fields: tuple[Field, ...]
+    texts: Texts
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAll:
+    """Delete every row of a table without a key."""
+
+    table: sql.Identifier
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoveSequence:
+    """Move the sequence of an identity column past its highest value, so that a user's insert works."""
+
+    table: sql.Identifier
+    column: str
+    highest: int
+
+
+Statement = Command | InsertRows | UpdateRows | DeleteRows | UpdateAll | DeleteAll | MoveSequence
+
+
+def statements(before: State, operation: Operation, after: State) -> list[Statement]:
+    """The statements of one operation, given the states before and after it."""
+    match operation:
+        case Insert(table, first, count):
+            return _insert(after, after.table(table), range(first, first + count)) + _sequences(
+                before, after, table
+            )
+        case Update():
+            return _update(before, operation, after) + _sequences(before, after, operation.table)
+        case Delete(table, rows):
+            return [_delete(before, before.table(table), rows)]
+        case Truncate(table):
+            return [_command("TRUNCATE {}", table_name(before.table(table)))]
+        case CreateTable(definition):
+            return _create_table(before, definition)
+        case DropTable(table):
+            return [_command("DROP TABLE {}", table_name(before.table(table)))]
+        case RenameTable(table, new_name):
+            return [
+                _command(
+                    "ALTER TABLE {} RENAME TO {}", table_name(before.table(table)), sql.Identifier(new_name)
+                )
+            ]
+        case AddColumn() | DropColumn() | RenameColumn() | AlterType() | SetDefault() | SetNullable():
+            return _alter_table(before, operation, after)
+        case CreateType(definition):
+            labels = sql.SQL(", ").join(map(sql.Literal, definition.labels))
+            name = sql.Identifier(definition.schema, definition.name)
+            return [*_schema(definition.schema), _command("CREATE TYPE {} AS ENUM ({})", name, labels)]
+        case DropType(name):
+            return [_command("DROP TYPE {}", _enum_name(before, name))]
+        case AddEnumValue(name, label, place):
+            words = "ALTER TYPE {} ADD VALUE {}" + (" AFTER {}" if place is not None else "")
+            labels_given = [sql.Literal(text) for text in (label, place) if text is not None]
+            return [_command(words, _enum_name(before, name), *labels_given)]
+        case Observed():
+            return observed_writes(before, operation, after) if operation.by == "test" else []
+        case Sync():
+            return []
+        case _:
+            assert_never(operation)
+
+
+def table_name(table: TableState) -> sql.Identifier:
+    """A table's present name, with its schema."""
+    return sql.Identifier(table.definition.schema, table.name)
+
+
+def _command(words: str, *parts: sql.Composable) -> Command:
+    return Command(sql.SQL(words).format(*parts))
+
+
+def _enum_name(state: State, name: str) -> sql.Identifier:
+    definition = state.enum_named(name)
+    return sql.Identifier(definition.schema, definition.name)
+
+
+def _schema(name: str) -> list[Statement]:
+    return [] if name == "public" else [_command("CREATE SCHEMA IF NOT EXISTS {}", sql.Identifier(name))]
+
+
+# Rows
+
+
+def _fields(columns: Sequence[ColumnState]) -> tuple[Field, ...]:
+    return tuple(Field(column.name, column.type) for column in columns)
+
+
+def _texts(
+    state: State, table: TableState, columns: Sequence[ColumnState], numbers: Sequence[int]
+) -> list[Texts]:
+    readers = state.readers(table, columns)
+    return [table.texts(table.rows[number], readers) for number in numbers]
+
+
+def _insert(after: State, table: TableState, numbers: Sequence[int]) -> list[Statement]:
+    columns = [column for column in table.columns if not column.computed]
+    return [InsertRows(table_name(table), _fields(columns), _texts(after, table, columns, numbers))]
+
+
+def _update(before: State, op: Update, after: State) -> list[Statement]:
+    table, changed = before.table(op.table), after.table(op.table)
+    names = dict.fromkeys([*op.columns, *([table.updated_at.name] if table.updated_at else [])])
+    columns = [changed.column(name) for name in names]
+    texts = _texts(after, changed, columns, op.rows)
+    if not columns:
+        return []
+    if not table.key:
+        return [UpdateAll(table_name(table), _fields(columns), texts[0], len(op.rows))]
+    keys = _texts(before, table, table.key, op.rows)
+    rows = [key + cells for key, cells in zip(keys, texts, strict=True)]
+    return [UpdateRows(table_name(table), _fields(table.key), _fields(columns), rows)]
+
+
+def _delete(before: State, table: TableState, numbers: Sequence[int]) -> Statement:
+    if not table.key:
+        return DeleteAll(table_name(table), len(numbers))
+    return DeleteRows(table_name(table), _fields(table.key), _texts(before, table, table.key, numbers))
+
+
+def _sequences(before: State, after: State, name: str) -> list[Statement]:
+    old = {column.id: column.highest for column in before.table(name).columns}
+    table = after.table(name)
+    return [
+        MoveSequence(table_name(table), column.name, column.highest)
+        for column in table.columns
+        if column.highest > old.get(column.id, 0)
+    ]
+
+
+def observed_writes(before: State, op: Observed, after: State) -> list[Statement]:
+    """The writes that put an observation into a database that does not have it by itself."""
+    table, changed = before.table(op.table), after.table(op.table)
+    known = [number for number in op.rows if number in table.rows]
+    new = [number for number in op.rows if number not in table.rows]
+    found: list[Statement] = [_delete(before, table, op.removed)] if op.removed else []
+    columns = [column for column in changed.columns if column.name in op.cells and _takes_values(column)]
+    if known and columns:
+        keys, cells = _texts(before, table, table.key, known), _texts(after, changed, columns, known)
+        rows = [key + texts for key, texts in zip(keys, cells, strict=True)]
+        found.append(UpdateRows(table_name(table), _fields(table.key), _fields(columns), rows))
+    return found + (_insert(after, changed, new) if new else []) + _sequences(before, after, op.table)
+
+
+def _takes_values(column: ColumnState) -> bool:
+    return column.computed is None and column.definition.identity != "always"
+
+
+# Tables and columns
+
+
+def _create_table(state: State, definition: TableDefinition) -> list[Statement]:
+    parts: list[sql.Composable] = [_column_clause(state, definition, column) for column in definition.active]
+    key = [column.name for column in definition.active if column.primary_key]
+    if len(key) > 1:
+        parts.append(sql.SQL("PRIMARY KEY ({})").format(sql.SQL(", ").join(map(sql.Identifier, key))))
+    parts.extend(sql.SQL(text) for text in definition.constraints)
+    name = sql.Identifier(definition.schema, definition.name)
+    create = _command("CREATE TABLE {} (\n  {}\n)", name, sql.SQL(",\n  ").join(parts))
+    return [*_schema(definition.schema), create]
+
+
+def _column_clause(state: State, definition: TableDefinition, column: ColumnDefinition) -> sql.Composed:
+    single_key = column.primary_key and sum(other.primary_key for other in definition.columns) == 1
+    words = [
+        str(column.type),
+        "" if column.nullable or column.primary_key else "NOT NULL",
+        "PRIMARY KEY" if single_key else "",
+        "UNIQUE" if column.unique else "",
+        f"DEFAULT {column.default}" if column.default is not None else "",
+        f"GENERATED ALWAYS AS ({column.generated}) STORED" if column.generated else "",
+        f"GENERATED {column.identity.upper()} AS IDENTITY" if column.identity else "",
+        f"CHECK ({column.check})" if column.check else "",
+        _references(state, definition, column),
+        column.constraints,
+    ]
+    clauses = " ".join(filter(None, words))
+    return sql.Composed([sql.Identifier(column.name), sql.SQL(" "), sql.SQL(clauses)])
+
+
+def _references(state: State, definition: TableDefinition, column: ColumnDefinition) -> str:
+    """The foreign key's clause, with the names that its parent has now."""
+    reference = column.reference
+    if reference is None:
+        return ""
+    if reference.table == definition.name and definition.name not in state.tables:
+        target = reference.column or definition.key[0]
+        return f"REFERENCES {quote(definition.schema)}.{quote(definition.name)} ({quote(target)})"
+    parent, parent_column = reference_target(state, reference)
+    return f"REFERENCES {table_name(parent).as_string(None)} ({quote(parent_column.name)})"
+
+
+def _alter_table(
+    before: State,
+    op: AddColumn | DropColumn | RenameColumn | AlterType | SetDefault | SetNullable,
+    after: State,
+) -> list[Statement]:
+    table = before.table(op.table)
+    return [_command("ALTER TABLE {} {}", table_name(table), _action(before, table, op, after))]
+
+
+def _action(
+    before: State,
+    table: TableState,
+    op: AddColumn | DropColumn | RenameColumn | AlterType | SetDefault | SetNullable,
+    after: State,
+) -> sql.Composable:
+    if isinstance(op, AddColumn):
+        return sql.SQL("ADD COLUMN ") + _column_clause(before, table.definition, op.column)
+    column = sql.Identifier(op.column)
+    match op:
+        case DropColumn():
+            return sql.SQL("DROP COLUMN {}").format(column)
+        case RenameColumn():
+            return sql.SQL("RENAME COLUMN {} TO {}").format(column, sql.Identifier(op.new_name))
+        case SetDefault():
+            return sql.SQL("ALTER COLUMN {} ").format(column) + _default(op.default)
+        case SetNullable():
+            change = "DROP NOT NULL" if op.nullable else "SET NOT NULL"
+            return sql.SQL("ALTER COLUMN {} ").format(column) + sql.SQL(change)
+        case AlterType():
+            return _alter_type(table, op, after)
+        case _:
+            assert_never(op)
+
+
+def _default(default: str | None) -> sql.Composable:
+    return sql.SQL("DROP DEFAULT" if default is None else f"SET DEFAULT {default}")
+
+
+def _alter_type(table: TableState, op: AlterType, after: State) -> sql.Composable:
+    """A change of type; the default, which the server may not be able to cast, is set anew."""
+    column, target = table.column(op.column), parse_type(op.sql_type)
+    expression = using(quote(op.column), column.type, target)
+    parts = [f"ALTER COLUMN {quote(op.column)} TYPE {target} USING {expression}"]
+    if column.default is not None:
+        default = after.table(op.table).column(op.column).default
+        parts = [f"ALTER COLUMN {quote(op.column)} DROP DEFAULT", *parts]
+        parts.append(f"ALTER COLUMN {quote(op.column)} SET DEFAULT {default}")
+    return sql.SQL(", ".join(parts))

@@ -1,0 +1,1 @@
+"""Pure planners: (state, policy, choices) -> operations."""

@@ -1,0 +1,242 @@
+"""Batches of new rows: which numbers they get, who their parents are, and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pytest_kroft.errors import NotApplicable, UnknownColumn, ValueRefused
+from pytest_kroft.model.choices import Choices
+from pytest_kroft.model.clock import SECOND, next_stamp
+from pytest_kroft.model.fold import apply, referenced
+from pytest_kroft.model.literals import canonical
+from pytest_kroft.model.operations import Cells, Insert, Parents, Text
+from pytest_kroft.model.state import ColumnState, State, TableState
+from pytest_kroft.model.timeline import Evolving
+from pytest_kroft.model.types import SqlType
+from pytest_kroft.model.uniqueness import duplicates, sets_to_compare
+
+Row = Mapping[str, object]
+Spell = Callable[[SqlType, object], str]
+"""Spells a value given on purpose as the server prints it."""
+
+Present = Callable[[SqlType, str], object]
+"""Makes the Python value that a reader gets from the server's text."""
+
+Stamps = Callable[[State, Choices], int]
+"""Makes the stamp of the next transaction."""
+
+SPARE_NUMBERS = 100
+"""How many row numbers more than twice the rows wanted are tried where values of a generator repeat."""
+
+
+def logical_stamps(state: State, choices: Choices) -> int:
+    """Stamps of the logical clock."""
+    return next_stamp(state.now, choices)
+
+
+def _as_text(sql_type: SqlType, text: str) -> object:
+    del sql_type
+    return text
+
+
+@dataclass(frozen=True)
+class Craft:
+    """What planners need from outside: how values are spelled and shown, and what time it is."""
+
+    spell: Spell = canonical
+    present: Present = _as_text
+    stamps: Stamps = logical_stamps
+
+
+class BatchGenerator:
+    """Makes batches of rows that a table accepts.
+
+    Args:
+        database: The state to plan on.
+        choices: Answers the decisions: the parents of foreign keys, the time.
+        craft: How values are spelled and shown.
+    """
+
+    def __init__(self, database: Evolving, choices: Choices, craft: Craft | None = None) -> None:
+        self._database, self._choices, self._craft = database, choices, craft or Craft()
+
+    def generate(self, table: str | None = None, count: int = 10) -> list[dict[str, object]]:
+        """The next ``count`` rows of a table as dicts of Python values; nothing is inserted.
+
+        Generated columns are left out, so that the rows can be given to ``insert(rows=...)``.
+        Raises UnknownTable, or NotApplicable where the table takes no such rows.
+        """
+        state = self._database.state
+        name = state.only_table(table)
+        rows: list[dict[str, object]] = []
+        for insert in self.plan(name, count):
+            state = apply(state, insert)
+            rows.extend(self._shown(state, state.table(name), insert))
+        return rows
+
+    def modifiable_columns(self, table: str | None = None) -> tuple[str, ...]:
+        """The columns that an update may change: no key, no protected, no generated column."""
+        state = self._database.state
+        found = state.table(state.only_table(table))
+        return tuple(column.name for column in modifiable(found))
+
+    def plan(
+        self, table: str, count: int, *, stamp: int | None = None, given: Cells | None = None
+    ) -> tuple[Insert, ...]:
+        """The inserts of ``count`` new rows: one, or several where row numbers are skipped."""
+        if count < 1:
+            raise NotApplicable(f"the number of rows to insert into {table!r} must be 1 or more, not {count}")
+        state = self._database.state
+        found = state.table(table)
+        stamp = self._craft.stamps(state, self._choices) if stamp is None else stamp
+        given = dict(given or {})
+        planned = Insert(
+            table,
+            found.next_row,
+            count,
+            stamp,
+            0,
+            given,
+            draw_parents(state, found, count, self._choices, given),
+        )
+        return self._spread(state, planned) if _may_repeat(found, planned) else (planned,)
+
+    def plan_rows(self, table: str, rows: Sequence[Row]) -> Insert:
+        """The insert of rows given on purpose; what a row does not say is generated."""
+        state = self._database.state
+        found = state.table(table)
+        for row in rows:
+            if unknown := [name for name in row if not found.has(name)]:
+                raise UnknownColumn(table, str(unknown[0]), found.names)
+        stamp = self._craft.stamps(state, self._choices)
+        generated = self._generated(state, found, len(rows), stamp)
+        cells = {
+            column.name: tuple(
+                spelled(column, row[column.name], self._craft.spell)
+                if column.name in row
+                else generated[column.name][index]
+                for index, row in enumerate(rows)
+            )
+            for column in found.columns
+            if any(column.name in row for row in rows)
+        }
+        parents = draw_parents(state, found, len(rows), self._choices, cells)
+        return Insert(table, found.next_row, len(rows), stamp, 0, cells, parents)
+
+    def _generated(
+        self, state: State, table: TableState, count: int, stamp: int
+    ) -> dict[str, tuple[Text, ...]]:
+        """What rows would hold if nothing were given: for the cells that only some given rows say."""
+        plain = Insert(table.definition.name, table.next_row, count, stamp)
+        after = apply(state, plain)
+        made = after.table(plain.table)
+        rows = [made.rows[number] for number in range(plain.first, plain.first + count)]
+        return {column.name: tuple(map(after.reader(made, column), rows)) for column in made.columns}
+
+    def _spread(self, state: State, planned: Insert) -> tuple[Insert, ...]:
+        """The planned rows without the numbers that would repeat a unique value."""
+        wide = self._widened(state, planned)
+        after = apply(state, wide)
+        numbers = range(wide.first, wide.first + wide.count)
+        repeated = duplicates(after, after.table(wide.table), numbers)
+        fit = [number for number in numbers if number not in repeated][: planned.count]
+        if not fit or (len(fit) < planned.count and not wide.parents):
+            what = next(iter(repeated.values()))
+            raise NotApplicable(
+                f"{planned.count} rows of {planned.table!r} cannot be made: "
+                f"values of a unique column repeat ({what}); give it a generator whose values differ"
+            )
+        return tuple(_runs(wide, fit))
+
+    def _widened(self, state: State, planned: Insert) -> Insert:
+        """The same insert over more numbers; cells given on purpose are of exactly these rows."""
+        table = state.table(planned.table)
+        if planned.cells:
+            return planned
+        room = [
+            c for column in table.columns if column.unique and (c := state.values(table, column).capacity)
+        ]
+        most = min([planned.count * 2 + SPARE_NUMBERS, *(limit - planned.first + 1 for limit in room)])
+        count = max(planned.count, most)
+        parents = draw_parents(state, table, count, self._choices, {})
+        return Insert(planned.table, planned.first, count, planned.stamp, 0, {}, parents)
+
+    def _shown(self, state: State, table: TableState, insert: Insert) -> Iterator[dict[str, object]]:
+        columns = [column for column in table.columns if not column.computed]
+        readers = state.readers(table, columns)
+        for number in range(insert.first, insert.first + insert.count):
+            texts = table.texts(table.rows[number], readers)
+            yield {
+                column.name: None if text is None else self._craft.present(column.type, text)
+                for column, text in zip(columns, texts, strict=True)
+            }
+
+
+def modifiable(table: TableState) -> tuple[ColumnState, ...]:
+    """The columns that an update may change."""
+    return tuple(c for c in table.columns if table.protection(c) is None and c.computed is None)
+
+
+def spelled(column: ColumnState, value: object, spell: Spell) -> Text:
+    """A value given on purpose as the server prints it; raises ValueRefused naming the column."""
+    if value is None:
+        return None
+    try:
+        return spell(column.type, value)
+    except ValueRefused as error:
+        raise ValueRefused(value, f"{column.type} (column {column.name!r})", error.reason) from None
+
+
+def draw_parents(
+    state: State,
+    table: TableState,
+    count: int,
+    choices: Choices,
+    given: Mapping[str, object],
+    only: Sequence[str] | None = None,
+) -> Parents:
+    """For each foreign key that is not given: the numbers of the parents that ``count`` rows refer to."""
+    parents: dict[str, tuple[int | None, ...]] = {}
+    for column in table.columns:
+        if (
+            not column.definition.reference
+            or column.name in given
+            or (only is not None and column.name not in only)
+        ):
+            continue
+        parent, target = referenced(state, column)
+        read = state.reader(parent, target)
+        numbers = [row.number for row in parent.rows if read(row) is not None]
+        if not numbers and not column.nullable:
+            raise NotApplicable(
+                f"{column.name!r} of {table.definition.name!r} needs a row of {parent.definition.name!r}, "
+                "which is empty; insert there first"
+            )
+        parents[column.name] = tuple(choices.one_of(numbers) if numbers else None for _ in range(count))
+    return parents
+
+
+def _may_repeat(table: TableState, planned: Insert) -> bool:
+    """Whether rows must be compared: some unique set does not differ by construction, or was given to."""
+    given = {*planned.cells, *planned.parents}
+    named = {column.id for column in table.columns if column.name in given}
+    return bool(sets_to_compare(table)) or any(named.intersection(ids) for ids in table.uniques)
+
+
+def _runs(wide: Insert, fit: Sequence[int]) -> Iterator[Insert]:
+    """One insert for each run of numbers that follow each other, each with a stamp of its own."""
+    starts = [
+        0,
+        *(index + 1 for index, (one, two) in enumerate(pairwise(fit)) if two != one + 1),
+        len(fit),
+    ]
+    stamp = wide.stamp
+    for start, end in pairwise(starts):
+        offset = fit[start] - wide.first
+        part = slice(offset, offset + end - start)
+        cells = {name: texts[part] for name, texts in wide.cells.items()}
+        parents = {name: numbers[part] for name, numbers in wide.parents.items()}
+        yield Insert(wide.table, fit[start], end - start, stamp, 0, cells, parents)
+        stamp += SECOND

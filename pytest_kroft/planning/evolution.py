@@ -1,0 +1,111 @@
+"""The evolution of the schema: which change happens when, within the limits of a policy."""
+
+from __future__ import annotations
+
+from pytest_kroft.errors import LimitReached, NotApplicable
+from pytest_kroft.model.choices import Choices
+from pytest_kroft.model.operations import AddColumn, DropColumn, Operation
+from pytest_kroft.model.timeline import Evolving
+from pytest_kroft.planning.audit import LogEntry, audit_log, summarise
+from pytest_kroft.planning.changes import PLANS
+from pytest_kroft.planning.policy import EvolutionPolicy
+
+ADDING = ("add_column", "add_column_default", "add_column_not_null")
+
+
+class EvolutionController:
+    """Lets the schema evolve as an ``EvolutionPolicy`` says, and keeps the audit log.
+
+    Args:
+        database: The state, its history, and the function that applies an operation.
+        choices: Answers whether something changes, and what.
+        policy: The hazards that may happen, how often, and the limits.
+    """
+
+    def __init__(self, database: Evolving, choices: Choices, policy: EvolutionPolicy | None = None) -> None:
+        self._database, self._choices = database, choices
+        self.policy = policy or EvolutionPolicy()
+
+    @property
+    def log(self) -> list[LogEntry]:
+        """Every change of the schema so far: version, operation, table, column, batch, time."""
+        return audit_log(self._database.history)
+
+    def summary(self) -> dict[str, int]:
+        """How many changes of each kind there were."""
+        return summarise(self.log)
+
+    def step(self, batch: int) -> tuple[Operation, ...]:
+        """After a batch, perhaps a change: at every ``interval`` batches, with the policy's probability.
+
+        Returns the operations that were applied, none where nothing changes.
+        """
+        if batch % self.policy.interval or not self._choices.chance(self.policy.probability):
+            return ()
+        return self.evolve()
+
+    def evolve(self, table: str | None = None) -> tuple[Operation, ...]:
+        """One drawn change of a kind that the policy allows; returns the operations that were applied.
+
+        None where the policy allows no change of the schema, or the drawn kind does not apply now.
+        """
+        state = self._database.state
+        if not state.tables:
+            return ()
+        name = self._choices.one_of(tuple(state.tables)) if table is None else state.only_table(table)
+        kinds = self._weighted_kinds()
+        drawn = self._choices.integer(0, len(kinds))
+        if not drawn:
+            return ()
+        planned = tuple(PLANS[kinds[drawn - 1]](state, state.table(name), self._choices))
+        if any(self._limit_reached(operation) for operation in planned):
+            return ()
+        for operation in planned:
+            self._database.apply(operation)
+        return planned
+
+    def add_column(self, table: str | None = None) -> str:
+        """Add a reserved column that is drawn, and return its name.
+
+        Raises LimitReached where ``max_additions`` are made, NotApplicable where none can be added.
+        """
+        return self._change(table, ADDING, "added")
+
+    def drop_column(self, table: str | None = None) -> str:
+        """Drop a column that is drawn, and return its name.
+
+        Raises LimitReached where ``max_drops`` are made, NotApplicable where none can be dropped.
+        """
+        return self._change(table, ("drop_column",), "dropped")
+
+    def _change(self, table: str | None, kinds: tuple[str, ...], what: str) -> str:
+        state = self._database.state
+        name = state.only_table(table)
+        for kind in kinds:
+            for operation in PLANS[kind](state, state.table(name), self._choices):
+                if limit := self._limit_reached(operation):
+                    raise limit
+                self._database.apply(operation)
+                return (
+                    operation.column.name
+                    if isinstance(operation, AddColumn)
+                    else getattr(operation, "column", "")
+                )
+        raise NotApplicable(f"table {name!r} has no column that could be {what}")
+
+    def _weighted_kinds(self) -> list[str]:
+        """The kinds that the policy allows, each as often as its weight says; the same for any state."""
+        weights = {"add_column": self.policy.add_weight, "drop_column": self.policy.drop_weight}
+        return [kind for kind in PLANS if kind in self.policy.hazards for _ in range(weights.get(kind, 1))]
+
+    def _limit_reached(self, operation: Operation) -> LimitReached | None:
+        limits = {
+            AddColumn: ("additions of a column", self.policy.max_additions, "max_additions", "add_column"),
+            DropColumn: ("drops of a column", self.policy.max_drops, "max_drops", "drop_column"),
+        }
+        if type(operation) not in limits:
+            return None
+        what, limit, setting, kind = limits[type(operation)]
+        if limit is None or self.summary().get(kind, 0) < limit:
+            return None
+        return LimitReached(what, limit, setting)

@@ -1,0 +1,288 @@
+"""Changes of rows: inserts, updates and deletes by count, by fraction, by key, or drawn as a mix."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pytest_kroft.errors import NotApplicable, OperationError, UnknownColumn
+from pytest_kroft.model.check import applies
+from pytest_kroft.model.choices import Choices
+from pytest_kroft.model.operations import Delete, Insert, Operation, Truncate, Update
+from pytest_kroft.model.state import State, TableState
+from pytest_kroft.model.timeline import Evolving
+from pytest_kroft.planning.batches import BatchGenerator, Craft, Row, draw_parents, modifiable, spelled
+from pytest_kroft.planning.policy import EvolutionPolicy
+from pytest_kroft.planning.row_hazards import disturb, plan_delete_reinsert, plan_key_change
+
+FEW = 10
+"""The most rows that a mutation without a count touches."""
+
+WEIGHTS = {"insert": 4, "update": 4, "delete": 2, "delete_reinsert": 1, "key_change": 1, "truncate": 1}
+"""How often each kind is drawn in a mix, relative to the others."""
+
+
+class MutationEngine:
+    """Inserts, updates and deletes rows, stamping ``updated_at`` as an application would.
+
+    Args:
+        database: The state, and the function that applies an operation to it.
+        choices: Answers the decisions: how many rows, which rows, which columns.
+        policy: What ``mutate`` may do.
+        craft: How values are spelled, and what time it is.
+    """
+
+    def __init__(
+        self,
+        database: Evolving,
+        choices: Choices,
+        policy: EvolutionPolicy | None = None,
+        craft: Craft | None = None,
+    ) -> None:
+        self._database, self._choices = database, choices
+        self._policy, self._craft = policy or EvolutionPolicy(), craft or Craft()
+        self._batches = BatchGenerator(database, choices, self._craft)
+        self.counters: Counter[str] = Counter()
+        """How many rows were ``inserted``, ``updated``, ``deleted``, and how many ``transactions`` did it."""
+
+    def insert(
+        self, table: str | None = None, count: int | None = None, *, rows: Iterable[Row] | None = None
+    ) -> int:
+        """Insert ``count`` generated rows, or the given ones, and return how many.
+
+        ``rows`` are mappings from column to value; columns that a row leaves out are generated.
+        Raises an OperationError or ValueRefused, and then nothing has changed.
+        """
+        name = self._database.state.only_table(table)
+        if rows is not None:
+            given = list(rows)
+            if count is not None and count != len(given):
+                raise NotApplicable(f"count is {count} and {len(given)} rows are given; leave the count out")
+            return self._apply_all([self._batches.plan_rows(name, given)]) if given else 0
+        return self._apply_all(self._batches.plan(name, self._count(count)))
+
+    def update(
+        self,
+        table: str | None = None,
+        count: int | None = None,
+        *,
+        fraction: float | None = None,
+        keys: Iterable[object] | None = None,
+        columns: Sequence[str] | None = None,
+        values: Mapping[str, object] | None = None,
+    ) -> int:
+        """Update rows and return how many.
+
+        Which rows: ``count`` drawn ones, a ``fraction`` of all (0 to 1), or those of the given primary
+        ``keys`` (a value each, a tuple for a composite key). What: the given ``values``, the named
+        ``columns``, or some drawn ones. An empty table has nothing to update: 0.
+        Raises an OperationError or ValueRefused, and then nothing has changed.
+        """
+        state = self._database.state
+        found = state.table(state.only_table(table))
+        numbers = self._rows(state, found, count, fraction, keys)
+        if not numbers:
+            return 0
+        return self._apply_all([self._plan_update(state, found, numbers, columns, values or {})])
+
+    def delete(
+        self,
+        table: str | None = None,
+        count: int | None = None,
+        *,
+        fraction: float | None = None,
+        keys: Iterable[object] | None = None,
+    ) -> int:
+        """Delete rows and return how many; which rows is said as for ``update``.
+
+        Rows that others reference are not drawn. Raises an OperationError, and then nothing has changed.
+        """
+        state = self._database.state
+        found = state.table(state.only_table(table))
+        numbers = self._rows(state, found, count, fraction, keys, deleting=True)
+        return self._apply_all([Delete(found.definition.name, numbers)]) if numbers else 0
+
+    def mutate(self, table: str | None = None, count: int | None = None) -> int:
+        """One drawn change of at most ``count`` rows, of a kind that the policy allows.
+
+        Returns how many rows changed: zero where the drawn kind does not apply to what the table holds.
+        """
+        state = self._database.state
+        name = (
+            self._choices.one_of(tuple(state.tables))
+            if table is None and state.tables
+            else state.only_table(table)
+        )
+        size = self._count(count) if count is None else self._choices.integer(1, max(count, 1))
+        kinds = [kind for kind, weight in WEIGHTS.items() for _ in range(weight)]
+        drawn = self._choices.integer(0, len(kinds))
+        kind = kinds[drawn - 1] if drawn else ""
+        try:
+            return self._apply_all(self._plan_kind(kind, name, size))
+        except OperationError:
+            # The draw means the same whatever came before; what cannot happen now is left out.
+            return 0
+
+    def _plan_kind(self, kind: str, name: str, size: int) -> Sequence[Operation]:
+        if kind not in ("insert", "update", *self._policy.hazards):
+            return ()
+        state = self._database.state
+        table = state.table(name)
+        match kind:
+            case "insert":
+                return disturb(state, self._batches.plan(name, size), self._policy, self._choices)
+            case "update":
+                numbers = self._rows(state, table, size, None, None)
+                planned = (
+                    [self._plan_update(state, table, numbers, None, {})]
+                    if numbers and modifiable(table)
+                    else []
+                )
+                return disturb(state, planned, self._policy, self._choices)
+            case "delete":
+                numbers = self._rows(state, table, size, None, None, deleting=True)
+                return [Delete(name, numbers)] if numbers else ()
+            case "delete_reinsert":
+                return plan_delete_reinsert(state, table, self._choices, self._craft)
+            case "key_change":
+                return plan_key_change(state, table, self._choices, self._craft)
+            case _:
+                return [Truncate(name)] if table.rows else ()
+
+    def _plan_update(
+        self,
+        state: State,
+        table: TableState,
+        numbers: tuple[int, ...],
+        columns: Sequence[str] | None,
+        values: Mapping[str, object],
+    ) -> Update:
+        for name in (*(columns or ()), *values):
+            if not table.has(name):
+                raise UnknownColumn(table.definition.name, name, table.names)
+        drawn = [] if values and columns is None else self._columns(table, columns)
+        chosen = tuple(dict.fromkeys([*drawn, *values]))
+        cells = {
+            name: (spelled(table.column(name), value, self._craft.spell),) * len(numbers)
+            for name, value in values.items()
+        }
+        parents = draw_parents(state, table, len(numbers), self._choices, cells, only=chosen)
+        unique = any(table.column(name).unique for name in chosen if name not in cells)
+        update = Update(
+            table.definition.name,
+            numbers,
+            chosen,
+            revision=table.next_revision,
+            stamp=self._craft.stamps(state, self._choices),
+            fresh=table.next_row if unique or not table.key else None,
+            cells=cells,
+            parents=parents,
+        )
+        return update if table.key else _same_for_all(state, table, update)
+
+    def _columns(self, table: TableState, columns: Sequence[str] | None) -> tuple[str, ...]:
+        if columns is not None:
+            return tuple(columns)
+        names = [column.name for column in modifiable(table)]
+        if not names and table.updated_at is None:
+            raise NotApplicable(f"table {table.definition.name!r} has no column that may be updated")
+        return self._choices.sample(names, self._choices.integer(1, len(names))) if names else ()
+
+    def _count(self, count: int | None) -> int:
+        return self._choices.integer(1, FEW) if count is None else count
+
+    def _rows(
+        self,
+        state: State,
+        table: TableState,
+        count: int | None,
+        fraction: float | None,
+        keys: Iterable[object] | None,
+        *,
+        deleting: bool = False,
+    ) -> tuple[int, ...]:
+        """The numbers of the rows that a call means."""
+        if sum(given is not None for given in (count, fraction, keys)) > 1:
+            raise NotApplicable(
+                "say which rows by count, by fraction or by keys, not by more than one of them"
+            )
+        if keys is not None:
+            return self._numbers_of(state, table, keys)
+        if fraction is not None and not 0 <= fraction <= 1:
+            raise NotApplicable(f"the fraction must be from 0 to 1, not {fraction!r}")
+        if count is not None and count < 0:
+            raise NotApplicable(f"the count must be 0 or more, not {count!r}")
+        if not table.key:
+            return tuple(table.rows.numbers)
+        wanted = self._count(count) if fraction is None else round(len(table.rows) * fraction)
+        return self._choices.sample(_deletable(state, table) if deleting else table.rows.numbers, wanted)
+
+    def _numbers_of(self, state: State, table: TableState, keys: Iterable[object]) -> tuple[int, ...]:
+        if not table.key:
+            raise NotApplicable(f"table {table.definition.name!r} has no primary key to find rows by")
+        readers = state.readers(table, table.key)
+        by_key = {table.texts(row, readers): row.number for row in table.rows}
+        numbers = []
+        for key in keys:
+            parts = tuple(key) if len(table.key) > 1 and isinstance(key, Sequence) else (key,)
+            if len(parts) != len(table.key):
+                raise NotApplicable(
+                    f"a key of {table.definition.name!r} has {len(table.key)} columns, "
+                    f"and {key!r} has {len(parts)}"
+                )
+            texts = tuple(
+                spelled(column, part, self._craft.spell)
+                for column, part in zip(table.key, parts, strict=True)
+            )
+            if texts not in by_key:
+                raise NotApplicable(f"table {table.definition.name!r} has no row with the key {key!r}")
+            numbers.append(by_key[texts])
+        return tuple(numbers)
+
+    def _apply_all(self, operations: Sequence[Operation]) -> int:
+        changed = 0
+        for operation in operations:
+            before = self._database.state
+            self._database.apply(operation)
+            changed += self._counted(operation, before)
+        return changed
+
+    def _counted(self, operation: Operation, before: State) -> int:
+        """Count an operation on rows; how many it touched."""
+        self.counters["transactions"] += 1
+        match operation:
+            case Insert(count=rows):
+                self.counters["inserted"] += rows
+            case Update(rows=numbers):
+                rows = len(numbers)
+                self.counters["updated"] += rows
+            case Delete(rows=numbers):
+                rows = len(numbers)
+                self.counters["deleted"] += rows
+            case Truncate(table=table):
+                rows = len(before.table(table).rows)
+                self.counters["deleted"] += rows
+            case _:
+                rows = 0
+        return rows
+
+
+def _deletable(state: State, table: TableState) -> Sequence[int]:
+    """The rows that no other row references."""
+    name = table.definition.name
+    if not state.references_to(name):
+        return table.rows.numbers
+    return [number for number in table.rows.numbers if applies(state, Delete(name, (number,)))]
+
+
+def _same_for_all(state: State, table: TableState, update: Update) -> Update:
+    """The update of a table without a key: its rows cannot be told apart, so that all get the same values."""
+    size = len(update.rows)
+    cells = dict(update.cells)
+    for name in update.columns:
+        column = table.column(name)
+        if name not in cells and name not in update.parents:
+            cells[name] = (state.values(table, column).text(table.next_row, 0, update.stamp),) * size
+    parents = {name: (numbers[0],) * size for name, numbers in update.parents.items()}
+    return replace(update, cells=cells, parents=parents)

@@ -1,0 +1,131 @@
+"""What can go wrong with rows: keys that change or come back, stamps that tie, skew or lack, odd values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from pytest_kroft.model.check import all_apply, applies
+from pytest_kroft.model.choices import Choices
+from pytest_kroft.model.clauses import names_in
+from pytest_kroft.model.clock import SECOND
+from pytest_kroft.model.operations import Delete, Insert, Operation, Update
+from pytest_kroft.model.special import extreme_values, large_values, unrepresentable_values
+from pytest_kroft.model.state import ColumnState, State, TableState
+from pytest_kroft.model.types import SqlType
+from pytest_kroft.planning.batches import Craft, draw_parents, modifiable
+from pytest_kroft.planning.policy import EvolutionPolicy
+
+CHANCE = 0.2
+"""How likely an insert or update is disturbed by each hazard that the policy allows."""
+
+LONGEST_SKEW = 3600
+"""By how many seconds a skewed clock is behind, at most."""
+
+Write = Insert | Update
+
+_SPECIAL: dict[str, Callable[[SqlType], Sequence[str]]] = {
+    "extreme_value": extreme_values,
+    "large_value": large_values,
+    "unrepresentable_value": unrepresentable_values,
+}
+
+
+def disturb(
+    state: State, planned: Sequence[Write], policy: EvolutionPolicy, choices: Choices
+) -> tuple[Write, ...]:
+    """The planned writes, some of them made hazardous in the ways that the policy allows."""
+    return tuple(_disturbed(state, write, policy, choices) for write in planned)
+
+
+def _disturbed(state: State, write: Write, policy: EvolutionPolicy, choices: Choices) -> Write:
+    table = state.table(write.table)
+    if table.updated_at is not None:
+        write = _disturb_stamp(state, table, write, policy, choices)
+    for hazard, values in _SPECIAL.items():
+        if policy.allows(hazard) and choices.chance(CHANCE):
+            changed = _with_value(table, write, values, choices)
+            write = changed if applies(state, changed) else write
+    return write
+
+
+def _disturb_stamp(
+    state: State, table: TableState, write: Write, policy: EvolutionPolicy, choices: Choices
+) -> Write:
+    column = table.updated_at
+    assert column is not None
+    if policy.allows("tied_timestamp") and choices.chance(CHANCE) and state.now is not None:
+        write = replace(write, stamp=state.now)
+    if policy.allows("clock_skew") and choices.chance(CHANCE):
+        write = replace(write, stamp=write.stamp - choices.integer(1, LONGEST_SKEW) * SECOND)
+    if policy.allows("null_cursor") and column.nullable and choices.chance(CHANCE):
+        write = replace(write, cells={**write.cells, column.name: (None,) * _size(write)})
+    return write
+
+
+def _size(write: Write) -> int:
+    return write.count if isinstance(write, Insert) else len(write.rows)
+
+
+def _with_value(
+    table: TableState, write: Write, values: Callable[[SqlType], Sequence[str]], choices: Choices
+) -> Write:
+    """The write with one cell given: a special value of a column that takes any value of its type."""
+    names = set(write.columns) if isinstance(write, Update) else {column.name for column in table.columns}
+    columns = [c for c in _unruled(table) if c.name in names and c.name not in write.cells and values(c.type)]
+    if not columns or _size(write) != 1:
+        # One row is enough to break a consumer, and larger writes keep their generated values.
+        return write
+    column = choices.one_of(columns)
+    return replace(write, cells={**write.cells, column.name: (choices.one_of(values(column.type)),)})
+
+
+def _unruled(table: TableState) -> list[ColumnState]:
+    """The columns that no rule restricts beyond their type."""
+    if any(
+        not (names_in(text, "UNIQUE") or names_in(text, r"PRIMARY\s+KEY"))
+        for text in table.definition.constraints
+    ):
+        return []
+    ruled = {number for ids in table.uniques for number in ids}
+    free = [column for column in modifiable(table) if column.id not in ruled]
+    return [
+        c for c in free if not (c.definition.check or c.definition.references or c.definition.constraints)
+    ]
+
+
+def plan_delete_reinsert(
+    state: State, table: TableState, choices: Choices, craft: Craft
+) -> Sequence[Operation]:
+    """A row is deleted, and another one comes back under its key."""
+    name = table.definition.name
+    if not table.key or not table.rows:
+        return ()
+    number = choices.one_of(table.rows.numbers)
+    row = table.rows[number]
+    key = {column.name: (state.reader(table, column)(row),) for column in table.key}
+    stamp = craft.stamps(state, choices)
+    parents = draw_parents(state, table, 1, choices, key)
+    operations: list[Operation] = [
+        Delete(name, (number,)),
+        Insert(name, table.next_row, 1, stamp, 0, key, parents),
+    ]
+    return operations if all_apply(state, operations) else ()
+
+
+def plan_key_change(state: State, table: TableState, choices: Choices, craft: Craft) -> Sequence[Operation]:
+    """A row gets another primary key."""
+    changeable = [c for c in table.key if c.definition.identity != "always" and not c.definition.generator]
+    carrier = next((column for column in changeable if column.unique), None)
+    if carrier is None or not table.rows:
+        return ()
+    number = choices.one_of(table.rows.numbers)
+    update = Update(
+        table.definition.name,
+        (number,),
+        (carrier.name,),
+        revision=table.next_revision,
+        stamp=craft.stamps(state, choices),
+        fresh=table.next_row,
+    )
+    return [update] if applies(state, update) else ()

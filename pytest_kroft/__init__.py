@@ -1,0 +1,91 @@
+"""An evolving PostgreSQL database for every test: what users import, and nothing else."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_kroft.comparison import Comparison, Difference
+    from pytest_kroft.database import KroftDB
+    from pytest_kroft.errors import (
+        AlreadyExists,
+        DefinitionError,
+        ExecutionError,
+        HistoryError,
+        KroftError,
+        LimitReached,
+        Mismatch,
+        NotApplicable,
+        OperationError,
+        Protected,
+        ServerNotFound,
+        UnknownColumn,
+        UnknownTable,
+        UnknownType,
+        ValueRefused,
+    )
+    from pytest_kroft.model.choices import Choices, SeededChoices
+    from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+    from pytest_kroft.model.hazards import HAZARDS, Hazard
+    from pytest_kroft.model.history import History
+    from pytest_kroft.model.registry import (
+        Registry,
+        default_registry,
+        register_column,
+        register_enum,
+        register_table,
+    )
+    from pytest_kroft.model.values import Cell
+    from pytest_kroft.planning.audit import LogEntry
+    from pytest_kroft.planning.batches import BatchGenerator
+    from pytest_kroft.planning.evolution import EvolutionController
+    from pytest_kroft.planning.mutations import MutationEngine
+    from pytest_kroft.planning.policy import POLICIES, EvolutionPolicy
+    from pytest_kroft.planning.schema import SchemaManager
+    from pytest_kroft.postgres.script import script
+    from pytest_kroft.server import KroftServer
+    from pytest_kroft.simulation import BatchReport, SimulationReport, SimulationRunner
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "comparison": ("Comparison", "Difference"),
+    "database": ("KroftDB",),
+    "errors": (
+        "AlreadyExists", "DefinitionError", "ExecutionError", "HistoryError", "KroftError", "LimitReached",
+        "Mismatch", "NotApplicable", "OperationError", "Protected", "ServerNotFound", "UnknownColumn",
+        "UnknownTable", "UnknownType", "ValueRefused",
+    ),
+    "model.choices": ("Choices", "SeededChoices"),
+    "model.columns": ("ColumnDefinition", "EnumDefinition", "TableDefinition"),
+    "model.hazards": ("HAZARDS", "Hazard"),
+    "model.history": ("History",),
+    "model.registry": ("Registry", "default_registry", "register_column", "register_enum", "register_table"),
+    "model.values": ("Cell",),
+    "planning.audit": ("LogEntry",),
+    "planning.batches": ("BatchGenerator",),
+    "planning.evolution": ("EvolutionController",),
+    "planning.mutations": ("MutationEngine",),
+    "planning.policy": ("POLICIES", "EvolutionPolicy"),
+    "planning.schema": ("SchemaManager",),
+    "postgres.script": ("script",),
+    "server": ("KroftServer",),
+    "simulation": ("BatchReport", "SimulationReport", "SimulationRunner"),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [*sorted(_HOME_OF), "__version__"]  # noqa: PLE0604  (the names are strings)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used (PEP 562): loading the plugin imports this package."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

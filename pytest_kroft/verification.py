@@ -1,0 +1,82 @@
+"""Whether the server holds what the state says: tables, columns and the text of every cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from pytest_kroft.comparison import Comparison, compare
+from pytest_kroft.model.operations import Observed
+from pytest_kroft.model.state import State, TableState, Text
+from pytest_kroft.model.types import quote
+from pytest_kroft.postgres.introspection import catalog_columns
+from pytest_kroft.postgres.statements import table_name
+
+Connection = psycopg.Connection[Any]
+
+
+def structure_differences(connection: Connection, state: State) -> Iterator[str]:
+    """One sentence for each table or column that the server has differently from the state."""
+    catalog = catalog_columns(connection)
+    for table in state.tables.values():
+        name, found = table.definition.name, catalog.get((table.definition.schema, table.name))
+        if found is None:
+            yield f"{name}: the server has no table {quote(table.definition.schema)}.{quote(table.name)}"
+            continue
+        actual = {column.name: (column.type, column.nullable) for column in found}
+        expected = {column.name: (column.type, column.nullable) for column in table.columns}
+        for column in dict.fromkeys([*expected, *actual]):
+            if actual.get(column) != expected.get(column):
+                said, wanted = _said(actual.get(column)), _said(expected.get(column))
+                yield f"{name}: column {column!r} is {said} on the server, {wanted} in the state"
+
+
+def _said(column: tuple[Any, bool] | None) -> str:
+    return "absent" if column is None else f"{column[0]}{'' if column[1] else ' NOT NULL'}"
+
+
+def content_difference(connection: Connection, state: State, name: str) -> Comparison:
+    """The rows of a table on the server against those of the state, as texts."""
+    table = state.table(name)
+    expected = [dict(zip(table.names, texts, strict=True)) for texts in state.contents(name)]
+    actual = [dict(zip(table.names, texts, strict=True)) for texts in read_texts(connection, table)]
+    return compare(
+        expected, actual, table=name, key=[column.name for column in table.key], columns=table.names
+    )
+
+
+def read_texts(connection: Connection, table: TableState) -> list[tuple[Text, ...]]:
+    """The text of every cell of a table on the server."""
+    columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in table.names)
+    query = sql.SQL("SELECT {} FROM {}").format(columns, table_name(table))
+    return [tuple(row) for row in connection.execute(query).fetchall()]
+
+
+def observe_test(connection: Connection, state: State, name: str) -> Observed | None:
+    """What a test wrote to a table by itself, as an observation; None where it wrote nothing.
+
+    Without a primary key rows cannot be followed: all of them are taken as new.
+    """
+    table = state.table(name)
+    if content_difference(connection, state, name).same:
+        return None
+    actual = read_texts(connection, table)
+    keys = [table.names.index(column.name) for column in table.key]
+    readers = state.readers(table, table.key)
+    numbers = {table.texts(row, readers): row.number for row in table.rows} if keys else {}
+    rows, fresh = [], table.next_row
+    for texts in actual:
+        number = numbers.pop(tuple(texts[index] for index in keys), None) if keys else None
+        rows.append(fresh if number is None else number)
+        fresh += number is None
+    removed = tuple(numbers.values()) if keys else tuple(table.rows.numbers)
+    # Rows that are there already first, new ones in the order of their numbers.
+    order = sorted(range(len(rows)), key=rows.__getitem__)
+    cells = {
+        column: tuple(actual[place][index] for place in order) for index, column in enumerate(table.names)
+    }
+    written = {c.name: cells[c.name] for c in table.columns if not (c.computed and c.computed.function)}
+    return Observed(name, "test", tuple(rows[place] for place in order), written, removed, state.now)

@@ -25,10 +25,34 @@ if TYPE_CHECKING:
         UnknownType,
         ValueRefused,
     )
+    from pytest_kroft.model.check import check
     from pytest_kroft.model.choices import Choices, SeededChoices
     from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+    from pytest_kroft.model.describe import describe
+    from pytest_kroft.model.fold import fold
     from pytest_kroft.model.hazards import HAZARDS, Hazard
     from pytest_kroft.model.history import History
+    from pytest_kroft.model.operations import (
+        AddColumn,
+        AddEnumValue,
+        AlterType,
+        CreateTable,
+        CreateType,
+        Delete,
+        DropColumn,
+        DropTable,
+        DropType,
+        Insert,
+        Observed,
+        Operation,
+        RenameColumn,
+        RenameTable,
+        SetDefault,
+        SetNullable,
+        Sync,
+        Truncate,
+        Update,
+    )
     from pytest_kroft.model.registry import (
         Registry,
         default_registry,
@@ -36,6 +60,7 @@ if TYPE_CHECKING:
         register_enum,
         register_table,
     )
+    from pytest_kroft.model.state import State
     from pytest_kroft.model.values import Cell
     from pytest_kroft.planning.audit import LogEntry
     from pytest_kroft.planning.batches import BatchGenerator
@@ -57,11 +82,20 @@ _HOMES = {
         "Mismatch", "NotApplicable", "OperationError", "Protected", "ServerNotFound", "UnknownColumn",
         "UnknownTable", "UnknownType", "ValueRefused",
     ),
+    "model.check": ("check",),
     "model.choices": ("Choices", "SeededChoices"),
     "model.columns": ("ColumnDefinition", "EnumDefinition", "TableDefinition"),
+    "model.describe": ("describe",),
+    "model.fold": ("fold",),
     "model.hazards": ("HAZARDS", "Hazard"),
     "model.history": ("History",),
+    "model.operations": (
+        "AddColumn", "AddEnumValue", "AlterType", "CreateTable", "CreateType", "Delete", "DropColumn",
+        "DropTable", "DropType", "Insert", "Observed", "Operation", "RenameColumn", "RenameTable",
+        "SetDefault", "SetNullable", "Sync", "Truncate", "Update",
+    ),
     "model.registry": ("Registry", "default_registry", "register_column", "register_enum", "register_table"),
+    "model.state": ("State",),
     "model.values": ("Cell",),
     "planning.audit": ("LogEntry",),
     "planning.batches": ("BatchGenerator",),

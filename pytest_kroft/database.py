@@ -39,6 +39,9 @@ from pytest_kroft.verification import content_difference, observe_test, structur
 Connection = psycopg.Connection[Any]
 Clock = Literal["logical", "server"]
 CLOCKS = ("logical", "server")
+_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', '10s', false) WHERE current_setting('lock_timeout') = '0'"
+"""A session that holds a lock for ever is named by an error; the database's own limit goes before."""
+
 
 
 class KroftDB:
@@ -85,6 +88,7 @@ class KroftDB:
         self._own = self._open(dsn, "kroft")
         # The state's texts are those that the server prints under these settings.
         self._own.execute("; ".join(f"SET {name} = '{value}'" for name, value in SETTINGS.items()).encode())
+        self._own.execute(_LOCK_TIMEOUT)
         self._executor = Executor(self._own)
         self._timeline = Timeline(seed, self._executor, test)
         try:

@@ -61,7 +61,7 @@ _EXTREME: dict[str, tuple[str, ...]] = {
     "macaddr": ("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"),
     "macaddr8": ("00:00:00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff:ff:ff"),
     "bit varying": ("", "0", "1", "0" * 65, "1" * 65),
-    '"char"': ("", " ", "\\", "'", '"', "\\377"),
+    '"char"': ("", " ", "\\", "'", '"'),
     "tid": ("(0,0)", "(4294967295,65535)"),
     "pg_lsn": ("FFFFFFFF/FFFFFFFF",),
     "point": ("(0,0)", "(-0,1e-300)", "(1e+300,-1e+300)", "(Infinity,NaN)"),
@@ -95,6 +95,7 @@ _BEYOND: dict[str, tuple[str, ...]] = {
         "infinity", "-infinity", "0044-03-15 12:00:00+00 BC", "10000-01-01 00:00:00+00",
         "294276-12-31 23:59:59+00",
     ),
+    '"char"': ("\\377",),  # a byte that is no text in UTF-8
     "time": ("24:00:00",),
     "timetz": ("24:00:00+00",),
     "interval": ("1 mon", "1 year 2 mons", "-1 mons +3 days", "100000 years", "2000000000 days"),

@@ -115,18 +115,18 @@ class MutationEngine:
             else state.only_table(table)
         )
         size = self._count(count) if count is None else self._choices.integer(1, max(count, 1))
-        kinds = [kind for kind, weight in WEIGHTS.items() for _ in range(weight)]
+        allowed = {"insert", "update", *self._policy.hazards}
+        kinds = [kind for kind, weight in WEIGHTS.items() if kind in allowed for _ in range(weight)]
         drawn = self._choices.integer(0, len(kinds))
-        kind = kinds[drawn - 1] if drawn else ""
+        if not drawn:
+            return 0
         try:
-            return self._apply_all(self._plan_kind(kind, name, size))
+            return self._apply_all(self._plan_kind(kinds[drawn - 1], name, size))
         except OperationError:
             # The draw means the same whatever came before; what cannot happen now is left out.
             return 0
 
     def _plan_kind(self, kind: str, name: str, size: int) -> Sequence[Operation]:
-        if kind not in ("insert", "update", *self._policy.hazards):
-            return ()
         state = self._database.state
         table = state.table(name)
         match kind:
@@ -147,8 +147,10 @@ class MutationEngine:
                 return plan_delete_reinsert(state, table, self._choices, self._craft)
             case "key_change":
                 return plan_key_change(state, table, self._choices, self._craft)
-            case _:
+            case "truncate":
                 return [Truncate(name)] if table.rows else ()
+            case _:
+                raise AssertionError(f"{kind} has a weight and no plan")
 
     def _plan_update(
         self,

@@ -12,7 +12,7 @@ from pytest_kroft.model.generators.bits import (
     pool_maker,
     scramble,
     strings_up_to,
-)  # fmt: skip
+)
 from pytest_kroft.model.generators.names import WORDS, pool, text_kind
 
 _ALPHABET = string.ascii_lowercase + string.digits
@@ -37,13 +37,13 @@ _TRIES = 32
 def text(request: Request) -> Maker:
     """text, varchar(n), char(n), name and refcursor within their length and that of a check."""
     longest = _longest(request)
-    shortest = (
-        min(request.condition.min_length, longest) if longest is not None else request.condition.min_length
-    )
-    draw = _longer(_without(_drawer(request, longest), request.condition.excluded), shortest, longest)
+    shortest = request.condition.min_length
+    if longest is not None:
+        shortest = min(shortest, longest)
+    draw = _longer(_without(_drawer(request, longest), request.condition.excluded), shortest)
     if longest is not None and longest <= _SHORT:
-        first = _below(longest, shortest) if shortest else 1
-        strings = strings_up_to(len(_ALPHABET), longest, max(shortest, 1))
+        size, shortest = len(_ALPHABET), max(shortest, 1)
+        first, strings = strings_up_to(size, shortest - 1), strings_up_to(size, longest, shortest)
         return Maker(draw, lambda number, _: letters(first + number, _ALPHABET), strings)
     capacity = None if longest is None or longest > 19 else 10**longest - 1
     counter = _counter(text_kind(request.name) or "", draw, longest)
@@ -72,11 +72,6 @@ def _longest(request: Request) -> int | None:
         limits.append(request.type.modifiers[0])
     known = [limit for limit in limits if limit is not None]
     return max(min(known), 0) if known else None
-
-
-def _below(length: int, shortest: int) -> int:
-    """The number of the first string of ``shortest`` letters in bijective numeration."""
-    return strings_up_to(len(_ALPHABET), min(shortest, length) - 1)
 
 
 def _drawer(request: Request, longest: int | None) -> Callable[[int], str]:
@@ -120,7 +115,7 @@ def _without(draw: Callable[[int], str], excluded: tuple[str, ...]) -> Callable[
     return other
 
 
-def _longer(draw: Callable[[int], str], shortest: int, longest: int | None) -> Callable[[int], str]:
+def _longer(draw: Callable[[int], str], shortest: int) -> Callable[[int], str]:
     """Texts of at least ``shortest`` characters: letters are added to those that are too short."""
     if shortest <= 1:
         return draw

@@ -109,7 +109,19 @@ _HOMES = {
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [*sorted(_HOME_OF), "__version__"]  # noqa: PLE0604  (the names are strings)
+# Written out, because type checkers do not run code: what is not here they take for private.
+__all__ = [
+    "HAZARDS", "POLICIES", "AddColumn", "AddEnumValue", "AlreadyExists", "AlterType", "BatchGenerator",
+    "BatchReport", "Cell", "Choices", "ColumnDefinition", "Comparison", "CreateTable", "CreateType",
+    "DefinitionError", "Delete", "Difference", "DropColumn", "DropTable", "DropType", "EnumDefinition",
+    "EvolutionController", "EvolutionPolicy", "ExecutionError", "Hazard", "History", "HistoryError",
+    "Insert", "KroftDB", "KroftError", "KroftServer", "LimitReached", "LogEntry", "Mismatch",
+    "MutationEngine", "NotApplicable", "Observed", "Operation", "OperationError", "Protected", "Registry",
+    "RenameColumn", "RenameTable", "SchemaManager", "SeededChoices", "ServerNotFound", "SetDefault",
+    "SetNullable", "SimulationReport", "SimulationRunner", "State", "Sync", "TableDefinition", "Truncate",
+    "UnknownColumn", "UnknownTable", "UnknownType", "Update", "ValueRefused", "__version__", "check",
+    "default_registry", "describe", "fold", "register_column", "register_enum", "register_table", "script",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -1,54 +1,25 @@
 """Expected and actual rows -> differences as data, and their rendering.
 
-Two values are equal when PostgreSQL would call them the same value of one type: numbers by
-what they count (``1``, ``1.0`` and ``Decimal("1.00")``, and NaN equals NaN, but ``True`` is no
-number), timestamps by instant (one without an offset is read as UTC), bytes by content, arrays
-and JSON element by element, an enum's member by its value, and everything else by its own ``==``.
+Values are compared as ``equality`` says, and ``copies`` reads what may be given as a copy.
 """
 
 from __future__ import annotations
 
 import enum
 import unicodedata
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from datetime import date, datetime, time, timedelta
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, time, timedelta
 from decimal import Decimal
 from itertools import zip_longest
-from numbers import Number
-from typing import Any, Final
 from uuid import UUID
 
-from pytest_kroft.errors import KroftError, Mismatch, UnknownColumn
-
-Row = Mapping[str, object]
+from pytest_kroft.copies import Row, column_names, read_copy
+from pytest_kroft.equality import ABSENT, equal, normal_row
+from pytest_kroft.errors import Mismatch, UnknownColumn
 
 LONGEST_VALUE = 60
 """How many characters of one value a rendering shows."""
-
-_ALLOWED = (
-    "give rows whose columns have names: dicts, named tuples, dataclass instances, a dict of such rows "
-    "by key, or a cursor that has run its query"
-)
-
-
-class _Absent(enum.Enum):
-    ABSENT = "missing"
-
-    def __repr__(self) -> str:
-        return "missing"
-
-
-ABSENT: Final = _Absent.ABSENT
-"""Stands for the value of a column that one row lacks and other rows have."""
-
-
-class RowsRefused(KroftError, TypeError):
-    """What was given as the copy is not rows with named columns."""
-
-    def __init__(self, given: object, reason: str) -> None:
-        self.given, self.reason = given, reason
-        super().__init__(f"cannot compare {_shorten(repr(given))}: {reason}; {_ALLOWED}")
 
 
 @dataclass(frozen=True)
@@ -167,46 +138,54 @@ def compare(
     table: str,
     key: Sequence[str],
     columns: Sequence[str] | None = None,
+    known: Sequence[str] | None = None,
 ) -> Comparison:
     """Compare a source's rows with a consumer's copy.
 
     Args:
         expected: The rows that the copy should hold.
-        actual: The rows it holds: dicts, named tuples, dataclass instances, objects with ``_asdict``, a
-            dict of such rows by key, any iterable of them, or a DB-API cursor.
+        actual: The rows it holds, as anything that ``copies.read_copy`` takes.
         table: The table's name, for the rendering.
         key: The columns by which rows are matched; empty: whole rows are counted.
         columns: Compare these and the key only, whatever else either side has; by default all
             columns, and those that only one side has are a difference.
+        known: The columns that the source has; used only where there are no expected rows to say so.
 
     Raises:
         RowsRefused: if ``actual`` is not rows with named columns.
-        UnknownColumn: if no expected row has a column that ``key`` or ``columns`` names.
+        UnknownColumn: if the source lacks a column that ``key`` or ``columns`` names, as far as it is known.
     """
-    source, copy = list(expected), list(_named_rows(actual))
-    wanted = _wanted(source, table, key, columns)
-    present = dict.fromkeys(name for row in copy for name in row)
-    lacking = tuple(name for name in wanted if copy and name not in present)
-    surplus = tuple(name for name in present if name not in wanted) if source and columns is None else ()
+    source, copy = list(expected), read_copy(actual)
+    if source:
+        known = column_names(source)
+    wanted, present = _wanted(known, table, key, columns), copy.columns or ()
+    lacking = () if copy.columns is None else _without(wanted, present)
+    surplus = () if known is None or columns is not None else _without(present, wanted)
     found = Comparison(
         table, tuple(key), lacking_columns=lacking, surplus_columns=surplus,
-        expected_count=len(source), actual_count=len(copy),
+        expected_count=len(source), actual_count=len(copy.rows),
     )  # fmt: skip
     if set(key) & set(lacking):
         return found
-    compared = [name for name in (wanted if source else {**wanted, **present}) if name not in lacking]
-    return _compare_rows(found, source, copy, compared)
+    everything = wanted if known is not None else tuple(dict.fromkeys([*wanted, *present]))
+    return _compare_rows(found, source, copy.rows, _without(everything, lacking))
 
 
 def _wanted(
-    source: list[Row], table: str, key: Sequence[str], columns: Sequence[str] | None
-) -> dict[str, None]:
-    known = dict.fromkeys(name for row in source for name in row)
-    named = dict.fromkeys([*key, *(columns or ())])
+    known: Sequence[str] | None, table: str, key: Sequence[str], columns: Sequence[str] | None
+) -> tuple[str, ...]:
+    """The columns that a copy should have; ``known`` are those of the source, None where nothing says."""
+    named = tuple(dict.fromkeys([*key, *(columns or ())]))
+    if known is None:
+        return named
     for name in named:
-        if source and name not in known:
+        if name not in known:
             raise UnknownColumn(table, name, known)
-    return known if source and columns is None else named
+    return tuple(known) if columns is None else named
+
+
+def _without(names: Iterable[str], others: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in others)
 
 
 def _compare_rows(
@@ -259,128 +238,6 @@ def _changes(expected: Row, actual: Row, columns: Sequence[str]) -> dict[str, tu
         if not equal(one, other):
             changed[name] = one, other
     return changed
-
-
-# What may be given as a copy
-
-
-def _named_rows(actual: Any) -> Iterator[Row]:
-    """The rows of anything that ``compare`` takes as a copy, as mappings."""
-    if hasattr(actual, "description") and callable(getattr(actual, "fetchall", None)):
-        return _cursor_rows(actual)
-    rows = actual.values() if isinstance(actual, Mapping) else actual
-    if isinstance(rows, (str, bytes)) or not isinstance(rows, Iterable):
-        raise RowsRefused(actual, "it is not a collection of rows")
-    return (_named_row(row) for row in rows)
-
-
-def _cursor_rows(cursor: Any) -> Iterator[Row]:
-    if cursor.description is None:
-        raise RowsRefused(cursor, "the cursor has no result, as it has not run a query that returns rows")
-    names = [column[0] for column in cursor.description]
-    if len(set(names)) < len(names):
-        raise RowsRefused(cursor, f"the query returns several columns of one name ({', '.join(names)})")
-    rows = cursor.fetchall()
-    if not isinstance(rows, Iterable):
-        raise RowsRefused(cursor, "the cursor is asynchronous; await its fetchall() and give the rows")
-    # A named tuple goes by the description, as its own field names may be mangled.
-    return (
-        dict(zip(names, row, strict=True)) if isinstance(row, Sequence) else _named_row(row) for row in rows
-    )
-
-
-def _named_row(row: Any) -> Row:
-    if isinstance(row, Mapping):
-        return row
-    if is_dataclass(row) and not isinstance(row, type):
-        return {field.name: getattr(row, field.name) for field in fields(row)}
-    if callable(getattr(row, "_asdict", None)):
-        return dict(row._asdict())
-    if callable(getattr(row, "keys", None)):
-        return {name: row[name] for name in row.keys()}  # noqa: SIM118
-    raise RowsRefused(row, "its values have no names" if isinstance(row, Sequence) else "it is no row")
-
-
-# When two values are the same
-
-_EPOCH = datetime(1970, 1, 1)
-_PLAIN = frozenset({int, str, bool, bytes, UUID, date, float, type(None)})
-"""Exact types whose ``==`` is right between two values of that type, save NaN."""
-
-
-class _ByEquality:
-    """A value that cannot be hashed: equal by its own ``==``."""
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByEquality) and bool(self.value == other.value)
-
-    def __hash__(self) -> int:
-        return hash(type(self.value))
-
-
-def equal(one: object, other: object) -> bool:
-    """Whether two values are the same, by the rules at the top of this module."""
-    kind = type(one)
-    if kind is type(other) and kind in _PLAIN and one == other:
-        return True
-    return normal(one) == normal(other)
-
-
-def normal_row(row: Row, columns: Iterable[str]) -> Hashable:
-    """The values of some columns in a form that is hashable, and equal where they are the same."""
-    return tuple([normal(row.get(name, ABSENT)) for name in columns])
-
-
-def normal(value: Any) -> Hashable:
-    """A value in a form that is hashable, and equal for two values that are the same."""
-    normalise = _NORMAL_BY_TYPE.get(type(value))
-    if normalise is None:
-        normalise = next((found for kinds, found in _NORMAL if isinstance(value, kinds)), _normal_other)
-        if normalise is not _normal_other:
-            _NORMAL_BY_TYPE[type(value)] = normalise
-    return normalise(value)
-
-
-def _normal_other(value: Any) -> Hashable:
-    try:
-        hash(value)
-    except TypeError:
-        return _ByEquality(value)
-    return value  # type: ignore[no-any-return]
-
-
-def _normal_number(value: Any) -> Hashable:
-    # Python's == and hash of numbers are exact across int, float and Decimal; NaN is tested by itself.
-    is_nan = value.is_nan() if isinstance(value, Decimal) else value != value  # noqa: PLR0124
-    return ("number", "NaN" if is_nan else value)
-
-
-def _normal_instant(value: datetime) -> Hashable:
-    # Not astimezone(): that overflows next to the years 1 and 9999.
-    return ("instant", value.replace(tzinfo=None, fold=0) - _EPOCH - (value.utcoffset() or timedelta()))
-
-
-_NORMAL: tuple[tuple[Any, Callable[[Any], Hashable]], ...] = (
-    (_Absent, lambda value: value),
-    (enum.Enum, lambda value: normal(value.value)),
-    (str, lambda value: ("text", str(value))),
-    (bool, lambda value: ("boolean", value)),
-    (Number, _normal_number),
-    (datetime, _normal_instant),
-    (date, lambda value: ("date", value)),
-    # PostgreSQL tells 12:00+00 from 13:00+01, though Python does not.
-    (time, lambda value: ("time", value.replace(tzinfo=None, fold=0), value.utcoffset())),
-    ((bytes, bytearray, memoryview), lambda value: ("bytes", bytes(value))),
-    ((list, tuple), lambda value: ("array", tuple(map(normal, value)))),
-    (Mapping, lambda value: ("object", frozenset((normal(k), normal(v)) for k, v in value.items()))),
-)
-"""The kinds of values in the order they are asked for, as bool is an int and datetime a date."""
-
-_NORMAL_BY_TYPE: dict[type, Callable[[Any], Hashable]] = {type(None): lambda value: value}
-"""The rule of each exact type that was met: a look-up where many rows would ask for every kind."""
 
 
 # How values read

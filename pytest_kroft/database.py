@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
-from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -33,6 +32,7 @@ from pytest_kroft.planning.schema import SchemaManager
 from pytest_kroft.postgres.executor import Executor
 from pytest_kroft.postgres.loading import loader
 from pytest_kroft.postgres.script import SETTINGS, script
+from pytest_kroft.postgres.uri import parameters
 from pytest_kroft.simulation import BatchReport, SimulationReport, SimulationRunner
 from pytest_kroft.verification import content_difference, observe_test, structure_differences
 
@@ -41,7 +41,6 @@ Clock = Literal["logical", "server"]
 CLOCKS = ("logical", "server")
 _LOCK_TIMEOUT = "SELECT set_config('lock_timeout', '10s', false) WHERE current_setting('lock_timeout') = '0'"
 """A session that holds a lock for ever is named by an error; the database's own limit goes before."""
-
 
 
 class KroftDB:
@@ -72,7 +71,7 @@ class KroftDB:
         *definitions: Definition | str,
         seed: int = 0,
         rows: int = 0,
-        policy: EvolutionPolicy | str | None = None,
+        policy: EvolutionPolicy | str | Iterable[str] | None = None,
         clock: Clock = "logical",
         choices: Choices | None = None,
         test: str | None = None,
@@ -190,9 +189,8 @@ class KroftDB:
         then nothing has changed.
         """
         self._timeline.apply(operation)
-        observed = self._executor.observe(operation, self.state)
-        if observed:
-            self._timeline.apply(observed)
+        if self._executor.observed:
+            self._timeline.adopt(self._executor.observed)
 
     def replay(self, history: History) -> None:
         """Do everything that a history says, at once; see ``play``."""
@@ -205,7 +203,9 @@ class KroftDB:
         What a database holds already, because it was made with the same tables, is not done twice.
         Raises ExecutionError where the server computes other values than the history observed.
         """
-        for operation in history.operations[self._done_already(history) :]:
+        # Under another seed the cells of another history are no function of an address.
+        todo = history if history.seed == self.seed else history.literal()
+        for operation in todo.operations[self._done_already(history) :]:
             if isinstance(operation, Observed) and operation.by == "server":
                 self._follow_observed(operation)
                 continue
@@ -215,14 +215,17 @@ class KroftDB:
         yield None
 
     def _done_already(self, history: History) -> int:
-        pairs = zip(self.history.operations, history.operations, strict=False)
-        same = sum(
-            1
-            for _ in takewhile(
-                lambda pair: _without_generators(pair[0]) == _without_generators(pair[1]), pairs
+        """How many operations of a history made what is there, be they saved with their cells or not."""
+        done = len(self.history)
+        same = [
+            _without_generators(mine) == _without_generators(other)
+            for mine, other in zip(
+                self.history.literal(),
+                replace(history, operations=history.operations[:done]).literal(),
+                strict=False,
             )
-        )
-        return same if same == len(self.history) else 0
+        ]
+        return done if len(same) == done and all(same) else 0
 
     def _follow_observed(self, observed: Observed) -> None:
         """Hold what a history observed: where this server computed something else, it is written."""
@@ -268,12 +271,7 @@ class KroftDB:
 
         A row that the test wrote itself differs too; ``adopt_rows`` accepts such rows.
         """
-        structure = list(structure_differences(self._own, self.state))
-        if structure:
-            raise Mismatch(
-                "the server does not have the tables of the state\n"
-                + "\n".join(f"  {line}" for line in structure)
-            )
+        self._verify_structure()
         for name in self.state.tables:
             difference = content_difference(self._own, self.state, name)
             if not difference.same:
@@ -286,14 +284,34 @@ class KroftDB:
 
     def adopt_rows(self, table: str | None = None) -> int:
         """Accept what the test wrote to a table, or to all of them, by itself; how many rows differed."""
-        changed = 0
-        for name in [table] if table else list(self.state.tables):
-            observed = observe_test(self._own, self.state, self.state.only_table(name))
-            if observed:
-                # The rows are there already: the server has nothing to do.
-                self._timeline.adopt(observed)
-                changed += len(observed.rows) + len(observed.removed)
-        return changed
+        self._verify_structure()
+        names = list(self.state.tables) if table is None else [self.state.only_table(table)]
+        differing = {
+            name: count
+            for name in names
+            if (count := _count(content_difference(self._own, self.state, name)))
+        }
+        for observed in self._in_order([observe_test(self._own, self.state, name) for name in differing]):
+            before = self.state
+            # The rows are there already: the server has only the sequences to move.
+            self._timeline.adopt(observed)
+            self._executor.move_sequences(before, self.state, observed.table)
+        return sum(differing.values())
+
+    def _in_order(self, observed: Sequence[Observed]) -> list[Observed]:
+        """Observations in an order in which a replay can write them: a referenced row is removed last."""
+        late = [one for one in observed if one.removed and self.state.references_to(one.table)]
+        kept = [replace(one, removed=()) if one in late else one for one in observed]
+        removals = [replace(one, rows=(), cells={}) for one in reversed(late)]
+        return [*(one for one in kept if one.rows or one.removed), *removals]
+
+    def _verify_structure(self) -> None:
+        structure = list(structure_differences(self._own, self.state))
+        if structure:
+            raise Mismatch(
+                "the server does not have the tables of the state\n"
+                + "\n".join(f"  {line}" for line in structure)
+            )
 
     def compare(self, table: str, rows: object) -> Comparison:
         """The differences between what a table should hold and a copy of it.
@@ -304,7 +322,7 @@ class KroftDB:
         """
         found = self.state.table(table)
         key = [column.name for column in found.key]
-        return compare(self.expected(table), rows, table=table, key=key)
+        return compare(self.expected(table), rows, table=table, key=key, known=found.names)
 
     def assert_same(self, table: str, rows: object) -> None:
         """Raise Mismatch, an AssertionError that says what differs, unless a copy holds the same rows."""
@@ -319,10 +337,11 @@ class KroftDB:
         return Craft(self._spell, lambda sql_type, text: loader(sql_type)(text), stamps)
 
     def _open(self, dsn: str, name: str) -> Connection:
+        parameters(dsn)
         try:
             connection = psycopg.connect(dsn, autocommit=True, application_name=name)
         except psycopg.Error as error:
-            raise KroftError(f"the database cannot be reached: {str(error).strip()}") from None
+            raise KroftError(f"the database cannot be reached: {' '.join(str(error).split())}") from None
         self._opened.callback(connection.close)
         return connection
 
@@ -346,6 +365,10 @@ class KroftDB:
         row = self._own.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").fetchone()
         assert row is not None
         return int(row[0])
+
+
+def _count(difference: Comparison) -> int:
+    return len(difference.missing) + len(difference.extra) + len(difference.different)
 
 
 def _parents_first(tables: Sequence[TableDefinition]) -> list[TableDefinition]:

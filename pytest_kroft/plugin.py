@@ -5,11 +5,13 @@ Nothing but pytest is imported when the plugin loads, so that a run which does n
 
 from __future__ import annotations
 
+import os
 import secrets
-import shlex
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_kroft.planning.evolution import EvolutionController
     from pytest_kroft.planning.mutations import MutationEngine
     from pytest_kroft.planning.schema import SchemaManager
+    from pytest_kroft.report import Run
     from pytest_kroft.server import KroftServer
     from pytest_kroft.simulation import SimulationRunner
 
@@ -32,23 +35,36 @@ CACHED_SEED = "kroft/seed"
 
 _BASE_SEED = pytest.StashKey[int]()
 _SERVER = pytest.StashKey["KroftServer"]()
-_FAILED = pytest.StashKey[bool]()
+_RUNNING = pytest.StashKey[pytest.Item]()
+_TEMPORARY = pytest.StashKey[pytest.TempPathFactory]()
+_TEST_ID = pytest.StashKey[str]()
+_REPORTED = pytest.StashKey[bool]()
 
+_SEED_HELP = (
+    "Base seed from which the seed of every test is derived: a whole number, 'random' (the default), or "
+    "'last' to use that of the run before. The header of each run prints it."
+)
+_DSN_HELP = (
+    "Use the PostgreSQL server at this libpq URI. Every test gets a new database there; existing ones are "
+    "not touched."
+)
+_SERVER_HELP = (
+    "Where the server comes from: the embedded one of the extra 'embedded', a process fixture of "
+    "pytest-postgresql or your own by its name, or 'auto' (the default) for the first of these that is "
+    "there."
+)
+_KEEP_HELP = "Keep the database of a failed test and print how to reach it."
+_MARKER_HELP = (
+    "kroft(*tables, rows=0, policy=None, seed=None, clock='logical'): Give the test's kroft_db these "
+    "tables, by their registered names or as definitions; without any, all that are registered. Each starts "
+    "with so many rows. The policy, by name or as an EvolutionPolicy, says what may happen (the default is "
+    "'evolving'), the seed replaces the one derived for the test, and clock='server' stamps rows with the "
+    "server's time."
+)
 _OPTIONS = {
-    "seed": (
-        "N|random|last",
-        "Base seed from which the seed of every test is derived: a whole number, 'random' (the default), or 'last' "
-        "to use that of the run before. The header of each run prints it.",
-    ),
-    "dsn": (
-        "URI",
-        "Use the PostgreSQL server at this libpq URI. Every test gets a new database there; existing ones are not touched.",
-    ),
-    "server": (
-        "auto|embedded|FIXTURE",
-        "Where the server comes from: the embedded one of the extra 'embedded', a process fixture of "
-        "pytest-postgresql or your own by its name, or 'auto' (the default) for the first of these that is there.",
-    ),
+    "seed": ("N|random|last", _SEED_HELP),
+    "dsn": ("URI", _DSN_HELP),
+    "server": ("auto|embedded|FIXTURE", _SERVER_HELP),
 }
 
 
@@ -58,21 +74,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, (metavar, text) in _OPTIONS.items():
         group.addoption(f"--kroft-{name}", metavar=metavar, help=text)
         parser.addini(f"kroft_{name}", f"The same as --kroft-{name}. {text}", default="")
-    keep = "Keep the database of a failed test and print how to reach it."
-    group.addoption("--kroft-keep", action="store_true", default=None, help=keep)
-    parser.addini("kroft_keep", f"The same as --kroft-keep. {keep}", type="bool", default=False)
+    group.addoption("--kroft-keep", action="store_true", default=None, help=_KEEP_HELP)
+    parser.addini("kroft_keep", f"The same as --kroft-keep. {_KEEP_HELP}", type="bool", default=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and settle the base seed."""
-    config.addinivalue_line(
-        "markers",
-        "kroft(*tables, rows=0, policy=None, seed=None, clock='logical'): "
-        "Give the test's kroft_db these tables, by their registered names or as definitions; without any, all that are "
-        "registered. Each starts with so many rows. The policy, by name or as an EvolutionPolicy, says what may happen "
-        "(the default is 'evolving'), the seed replaces the one derived for the test, and clock='server' stamps rows "
-        "with the server's time.",
-    )
+    config.addinivalue_line("markers", _MARKER_HELP)
     config.stash[_BASE_SEED] = _base_seed(config)
 
 
@@ -86,35 +94,40 @@ def _base_seed(config: pytest.Config) -> int:
     if worker is not None:
         return int(worker["kroft_seed"])
     said = str(_setting(config, "seed") or "random").strip().lower()
-    cache = getattr(config, "cache", None)
+    if said == "random":
+        return secrets.randbits(31)
     if said == "last":
-        last = cache.get(CACHED_SEED, None) if cache is not None else None
-        if last is None:
-            raise pytest.UsageError(
-                "--kroft-seed=last: no run before this one has left its seed in pytest's cache"
-            )
-        return int(last)
-    seed = (
-        secrets.randbits(31)
-        if said == "random"
-        else _checked_seed(said, "--kroft-seed", "'random' or 'last'")
-    )
-    if cache is not None:
-        cache.set(CACHED_SEED, seed)
-    return seed
+        return _last_seed(config)
+    number = int(said) if said.lstrip("-").isdecimal() else said
+    return _checked_seed(number, "--kroft-seed", ", or 'random' or 'last'")
+
+
+def _last_seed(config: pytest.Config) -> int:
+    cache = getattr(config, "cache", None)
+    last = cache.get(CACHED_SEED, None) if cache is not None else None
+    if last is None:
+        why = "no run before this one has left its seed there" if cache is not None else "it is turned off"
+        raise pytest.UsageError(
+            f"--kroft-seed=last reads pytest's cache, but {why}; name a whole number instead"
+        )
+    return _checked_seed(last, "the seed in pytest's cache")
 
 
 def _checked_seed(seed: object, where: str, others: str = "") -> int:
-    try:
-        number = int(str(seed))
-    except ValueError:
-        number = -1
-    if isinstance(seed, bool) or not 0 <= number <= LARGEST_SEED:
-        also = f", or {others}" if others else ""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
         raise pytest.UsageError(
-            f"{where} must be a whole number from 0 to {LARGEST_SEED}{also}, not {seed!r}"
+            f"{where} must be a whole number from 0 to {LARGEST_SEED}{others}, not {seed!r}"
         )
-    return number
+    return seed
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remember the base seed for --kroft-seed=last, where tests are to be run and not only listed."""
+    config = session.config
+    cache = getattr(config, "cache", None)
+    listed = ("collectonly", "showfixtures", "show_fixtures_per_test")
+    if cache is not None and not any(config.getoption(name) for name in listed):
+        cache.set(CACHED_SEED, config.stash[_BASE_SEED])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -142,11 +155,17 @@ class Request:
     clock: Any = "logical"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a marker that names something unknown before any test runs."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Note the name of each test, and refuse a marker that asks for something unknown."""
+    for item in items:
+        # Under --dist=loadgroup pytest-xdist appends the group to it, after this.
+        item.stash[_TEST_ID] = item.nodeid
+    if hasattr(config, "workerinput"):
+        # An error here would break the worker: there the test itself fails, with the same sentence.
+        return
     for item in items:
         if item.get_closest_marker(MARKER):
-            _definitions(_request(item), item.nodeid)
+            _definitions(item)
 
 
 def _request(item: pytest.Item) -> Request:
@@ -154,12 +173,12 @@ def _request(item: pytest.Item) -> Request:
     marker = item.get_closest_marker(MARKER)
     if marker is None:
         return Request()
-    where = f"{item.nodeid}: @pytest.mark.kroft"
+    where = f"{_test_id(item)}: @pytest.mark.kroft"
     unknown = [name for name in marker.kwargs if name not in MARKER_ARGUMENTS]
     if unknown:
         known = ", ".join(f"{name}=" for name in MARKER_ARGUMENTS)
         raise pytest.UsageError(
-            f"{where} takes no argument {unknown[0]!r}; it takes names of tables and {known}"
+            f"{where} takes no {unknown[0]!r}; it takes tables, by name or as definitions, and {known}"
         )
     request = Request(marker.args, **marker.kwargs)
     if isinstance(request.rows, bool) or not isinstance(request.rows, int) or request.rows < 0:
@@ -171,29 +190,30 @@ def _request(item: pytest.Item) -> Request:
     return request
 
 
-def _definitions(request: Request, nodeid: str) -> tuple[Any, ...]:
-    """The definitions that a request means; raises UsageError for unknown names and policies."""
+def _definitions(item: pytest.Item) -> tuple[Any, ...]:
+    """The definitions that a test's marker means; raises UsageError for unknown names and policies."""
     from pytest_kroft.errors import DefinitionError
     from pytest_kroft.model.columns import EnumDefinition, TableDefinition
     from pytest_kroft.model.registry import default_registry
     from pytest_kroft.planning.policy import as_policy
 
+    request, where = _request(item), f"{_test_id(item)}: @pytest.mark.kroft"
     for table in request.tables:
         if not isinstance(table, str | TableDefinition | EnumDefinition):
-            raise pytest.UsageError(
-                f"{nodeid}: @pytest.mark.kroft takes names of tables and definitions, not {table!r}"
-            )
+            raise pytest.UsageError(f"{where} takes tables, by name or as definitions, not {table!r}")
     try:
         as_policy(request.policy)
         return default_registry.resolve(*request.tables)
-    except (DefinitionError, TypeError) as error:
-        raise pytest.UsageError(f"{nodeid}: @pytest.mark.kroft: {error}") from None
+    except DefinitionError as error:
+        raise pytest.UsageError(f"{where}: {error}") from None
+    except TypeError:
+        allowed = "the name of one, an EvolutionPolicy or a set of hazards"
+        raise pytest.UsageError(f"{where}: policy must be {allowed}, not {request.policy!r}") from None
 
 
 def _test_id(item: pytest.Item) -> str:
-    """The node id without the group that pytest-xdist appends to it under --dist=loadgroup."""
-    group = item.get_closest_marker("xdist_group")
-    return item.nodeid.rsplit("@", 1)[0] if group and hasattr(item.config, "workerinput") else item.nodeid
+    """The node id without what pytest-xdist appends to it."""
+    return item.stash.get(_TEST_ID, item.nodeid)
 
 
 def _test_seed(item: pytest.Item) -> int:
@@ -201,42 +221,71 @@ def _test_seed(item: pytest.Item) -> int:
     from pytest_kroft.model.choices import derive_seed
 
     given = _request(item).seed
-    return derive_seed(item.config.stash[_BASE_SEED], _test_id(item)) if given is None else int(given)
+    return derive_seed(item.config.stash[_BASE_SEED], _test_id(item)) if given is None else given
 
 
 # Fixtures
 
 
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Turn an error whose sentence says everything into a failure without a traceback."""
+    from pytest_kroft.errors import KroftError
+
+    try:
+        yield
+    except (KroftError, pytest.UsageError) as error:
+        raise pytest.fail.Exception(f"kroft: {error}", pytrace=False) from None
+
+
 @pytest.fixture(scope="session")
-def kroft_server(request: pytest.FixtureRequest) -> Iterator[KroftServer]:
+def kroft_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KroftServer]:
     """The PostgreSQL server of this run, chosen by --kroft-dsn and --kroft-server.
 
     Its database(*tables) is a context manager that gives a KroftDB in a database of its own.
     """
-    from pytest_kroft.errors import KroftError
     from pytest_kroft.postgres.server import find_server
     from pytest_kroft.server import KroftServer
 
     config = request.config
-    try:
+    with _told_plainly():
         found = find_server(
             dsn=_setting(config, "dsn") or None,
             source=_setting(config, "server") or "auto",
-            request_fixture=request.getfixturevalue,
+            request_fixture=partial(_of_session_scope, request),
         )
-    except KroftError as error:
-        pytest.fail(f"kroft: {error}", pytrace=False)
-    server = KroftServer(found, keep_failed=bool(_setting(config, "keep")))
-    config.stash[_SERVER] = server
+    server = KroftServer(found, keep_failed=_setting(config, "keep"))
+    config.stash[_SERVER], config.stash[_TEMPORARY] = server, tmp_path_factory
+    _begin_test(config)
     yield server
-    del config.stash[_SERVER]
     server.close()
+
+
+def _of_session_scope(request: pytest.FixtureRequest, name: str) -> object:
+    try:
+        return request.getfixturevalue(name)
+    except pytest.fail.Exception as failure:
+        if not str(failure).startswith("ScopeMismatch"):
+            raise
+        sentence = f"kroft: the fixture {name!r} ends before the run does; name one of session scope"
+        raise pytest.fail.Exception(sentence, pytrace=False) from None
+
+
+def _begin_test(config: pytest.Config) -> None:
+    """Tell the server, where there is one, which test runs: its databases take that test's seed and name."""
+    server, item = config.stash.get(_SERVER, None), config.stash[_RUNNING]
+    if server is not None:
+        with _told_plainly():
+            server.seed, server.test = _test_seed(item), _test_id(item)
 
 
 @pytest.fixture
 def kroft_seed(request: pytest.FixtureRequest) -> int:
     """The seed of this test, derived from the base seed and the test's name, or given by its marker."""
-    return _test_seed(request.node)
+    with _told_plainly():
+        return _test_seed(request.node)
 
 
 @pytest.fixture
@@ -245,21 +294,18 @@ def kroft_db(request: pytest.FixtureRequest, kroft_server: KroftServer, kroft_se
 
     It knows at every moment what it should hold: expected(table), verify() and assert_same(table, rows).
     """
-    from pytest_kroft.errors import KroftError
+    from contextlib import ExitStack
 
     item = request.node
-    asked = _request(item)
-    definitions = _definitions(asked, item.nodeid) if asked.tables or item.get_closest_marker(MARKER) else ()
-    kroft_server.seed, kroft_server.test = kroft_seed, _test_id(item)
-    lent = kroft_server.database(*definitions, rows=asked.rows, policy=asked.policy, clock=asked.clock)
-    try:
-        database = lent.__enter__()
-    except KroftError as error:
-        pytest.fail(f"kroft: {error}", pytrace=False)
-    yield database
-    if item.stash.get(_FAILED, False) and _setting(item.config, "keep"):
-        kroft_server.keep(database)
-    lent.__exit__(None, None, None)
+    with ExitStack() as opened:
+        with _told_plainly():
+            asked = _request(item)
+            tables = _definitions(item) if item.get_closest_marker(MARKER) else ()
+            lent = kroft_server.database(
+                *tables, seed=kroft_seed, rows=asked.rows, policy=asked.policy, clock=asked.clock
+            )
+            database = opened.enter_context(lent)
+        yield database
 
 
 @pytest.fixture
@@ -296,8 +342,8 @@ def kroft_runner(kroft_db: KroftDB) -> SimulationRunner:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Restore the default registry after a test that changed it, and forget the test's databases."""
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Restore the default registry after a test that changed it."""
     before = _registry()
     snapshot = before.snapshot() if before else None
     try:
@@ -306,9 +352,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         after = _registry()
         if after is not None:
             after.restore(snapshot or type(after)())
-        server = item.config.stash.get(_SERVER, None)
-        if server is not None:
-            server.opened.clear()
 
 
 def _registry() -> Any:
@@ -319,10 +362,10 @@ def _registry() -> Any:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Tell the server which test runs, for databases that the test's own fixtures ask for."""
-    server = item.config.stash.get(_SERVER, None)
-    if server is not None:
-        server.seed, server.test = _test_seed(item), _test_id(item)
+    """Note which test runs, for databases that its own fixtures ask for."""
+    item.config.stash[_RUNNING] = item
+    item.stash[_REPORTED] = False
+    _begin_test(item.config)
     return (yield)
 
 
@@ -331,46 +374,53 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Add the section 'kroft' to the report of a test that failed with a database of ours."""
     report = yield
     server = item.config.stash.get(_SERVER, None)
-    if server is None or not report.failed or call.when == "teardown":
+    if server is None:
         return report
-    item.stash[_FAILED] = True
-    for place, database in enumerate(server.opened, start=1):
-        report.sections.append(("kroft", _section(item, server, database, place)))
+    if report.failed and not item.stash[_REPORTED]:
+        item.stash[_REPORTED] = True
+        report.sections.extend(_sections(item, server))
+    if call.when == "teardown":
+        server.end_test()
     return report
 
 
-def _section(item: pytest.Item, server: KroftServer, database: KroftDB, place: int) -> str:
-    from pytest_kroft.report import Again, failure_section
+def _sections(item: pytest.Item, server: KroftServer) -> Iterator[tuple[str, str]]:
+    """A section for each database that the failed test used; it is kept where that was asked for."""
+    from pytest_kroft.report import failure_section
 
-    keep = bool(_setting(item.config, "keep"))
-    name = blake2b(_test_id(item).encode(), digest_size=6).hexdigest() + (f"-{place}" if place > 1 else "")
-    again = Again(
-        command=_command(item),
-        seed=_seed_words(item),
-        reach=f"psql {shlex.quote(database.dsn)}" if keep else "",
-        stop=server.how_to_stop() if keep else "",
+    run, used = _run(item), list(server.opened)
+    folder, digest = _folder(item.config), blake2b(_test_id(item).encode(), digest_size=6).hexdigest()
+    for place, database in enumerate(used, start=1):
+        kept = server.keep_failed and server.keep(database)
+        reach = (database.dsn, server.how_to_stop()) if kept else ("", "")
+        title = f"kroft: database {place} of {len(used)}" if len(used) > 1 else "kroft"
+        path = folder / (f"{digest}-{place}" if place > 1 else digest)
+        yield title, failure_section(database.history, path, run, *reach)
+
+
+def _run(item: pytest.Item) -> Run:
+    """How a test was run, from where, and with which options that running it again needs."""
+    from pytest_kroft.report import Run
+
+    options, started_in = item.config.option, item.config.invocation_params.dir
+    _, separator, inside = _test_id(item).partition("::")
+    return Run(
+        test=os.path.relpath(item.path, started_in) + separator + inside,
+        started_in=started_in,
+        base_seed=item.config.stash[_BASE_SEED],
+        own_seed=_test_seed(item),
+        by_marker=_request(item).seed is not None,
+        server=options.kroft_server,
+        dsn=options.kroft_dsn,
+        others={"--config-file": options.inifilename, "--rootdir": options.rootdir},
     )
-    return failure_section(database.history, _folder(item.config), name, again)
-
-
-def _seed_words(item: pytest.Item) -> str:
-    given = _request(item).seed
-    if given is not None:
-        return f"{given}, given by the marker"
-    return f"--kroft-seed={item.config.stash[_BASE_SEED]} (this test's own: {_test_seed(item)})"
-
-
-def _command(item: pytest.Item) -> str:
-    given = _request(item).seed
-    seed = "" if given is not None else f" --kroft-seed={item.config.stash[_BASE_SEED]}"
-    return f'pytest "{_test_id(item)}"{seed}'
 
 
 def _folder(config: pytest.Config) -> Path:
-    """Where the histories of failed tests are saved: pytest's cache, or a folder beside the tests' own."""
+    """Where the histories of failed tests are saved: pytest's cache, or else its temporary files."""
     cache = getattr(config, "cache", None)
-    if cache is not None:
-        return Path(cache.mkdir("kroft"))
-    from tempfile import mkdtemp
-
-    return Path(mkdtemp(prefix="kroft-histories-"))
+    try:
+        return Path(cache.mkdir("kroft")) if cache else config.stash[_TEMPORARY].mktemp("kroft")
+    except OSError:
+        # A checkout may be read-only.
+        return config.stash[_TEMPORARY].mktemp("kroft")

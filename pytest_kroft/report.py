@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_kroft.errors import HistoryError
@@ -10,30 +12,75 @@ from pytest_kroft.model.describe import describe
 from pytest_kroft.model.history import History
 from pytest_kroft.model.operations import Insert
 from pytest_kroft.postgres.script import script
+from pytest_kroft.postgres.uri import without_password
 
 LAST = 12
 """How many operations a report shows, the latest ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """How to run a test again, and how to reach what it left behind."""
+class Run:
+    """How a test was run: all that it takes to run it again.
 
-    command: str
-    seed: str
-    reach: str = ""
-    stop: str = ""
+    Args:
+        test: The test as pytest's command line names it, from where the run was started.
+        started_in: Where that was; paths are shown from there.
+        base_seed: The seed of the run.
+        own_seed: The seed of the test.
+        by_marker: Whether the test's marker gave the seed.
+        server: The option --kroft-server, where it was given.
+        dsn: The option --kroft-dsn, where it was given; a password in it is not shown.
+        others: Options of pytest itself that decide how tests are named.
+    """
+
+    test: str
+    started_in: Path
+    base_seed: int
+    own_seed: int
+    by_marker: bool = False
+    server: str | None = None
+    dsn: str | None = None
+    others: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def command(self) -> str:
+        """The line for a shell that runs the test again."""
+        options = {
+            "--kroft-seed": None if self.by_marker else str(self.base_seed),
+            "--kroft-server": self.server,
+            "--kroft-dsn": without_password(self.dsn) if self.dsn else None,
+            **self.others,
+        }
+        given = [f"{name}={value}" for name, value in options.items() if value]
+        return shlex.join(["pytest", self.test, *given])
+
+    def seed_words(self, seed: int) -> str:
+        """Where the seed of one of the test's databases comes from."""
+        if seed != self.own_seed:
+            return f"{seed}, given by the test"
+        if self.by_marker:
+            return f"{seed}, given by the marker"
+        return f"--kroft-seed={self.base_seed} (this test's own: {seed})"
 
 
-def failure_section(history: History, folder: Path, name: str, again: Again) -> str:
-    """Save a failed test's history under ``folder`` and say what happened and how to do it again."""
+def failure_section(history: History, path: Path, run: Run, reach: str = "", stop: str = "") -> str:
+    """Save a failed test's history and say what happened and how to do it again.
+
+    Args:
+        history: What was done to the database.
+        path: Where to save it, as JSON lines and as SQL; the suffixes are added.
+        run: How the test was run.
+        reach: A libpq URI of the database, where it is kept; a password in it is not shown.
+        stop: The command that stops the server, where it is kept for this alone.
+    """
+    jsonl, sql = path.with_name(f"{path.name}.jsonl"), path.with_name(f"{path.name}.sql")
     facts = {
-        "seed": again.seed,
-        "again": again.command,
-        "history": str(_shown(history.save(folder / f"{name}.jsonl"))),
-        "as SQL": str(_shown(_save_script(history, folder / f"{name}.sql"))),
-        "database": again.reach,
-        "stop it": again.stop,
+        "seed": run.seed_words(history.seed),
+        "again": run.command,
+        "history": _saved(lambda: history.save(jsonl), jsonl, run),
+        "as SQL": _saved(lambda: sql.write_text(script(history), encoding="utf-8"), sql, run),
+        "database": f"psql {shlex.quote(without_password(reach))}" if reach else "",
+        "stop it": stop,
     }
     lines = [*last_operations(history), "", *(f"{fact:<9} {text}" for fact, text in facts.items() if text)]
     return "\n".join(lines)
@@ -64,11 +111,10 @@ def _words(history: History) -> list[str]:
     return [describe(op, after if isinstance(op, Insert) else before) for before, op, after in states]
 
 
-def _save_script(history: History, path: Path) -> Path:
-    path.write_text(script(history), encoding="utf-8")
-    return path
-
-
-def _shown(path: Path) -> Path:
-    """The path as short as it works from where the run was started."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+def _saved(save: Callable[[], object], path: Path, run: Run) -> str:
+    """The path as short as it works from where the run was started, once the file is there."""
+    try:
+        save()
+    except Exception as error:  # noqa: BLE001  (the user's own generators may fail too, and the report must come)
+        return f"could not be saved: {error}"
+    return str(path.relative_to(run.started_in) if path.is_relative_to(run.started_in) else path)

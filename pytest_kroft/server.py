@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from pytest_kroft.database import Clock, KroftDB
 from pytest_kroft.model.registry import Definition
@@ -11,25 +12,34 @@ from pytest_kroft.planning.policy import EvolutionPolicy
 from pytest_kroft.postgres.databases import Database, Databases
 from pytest_kroft.postgres.server import Server
 
+RECENT = 5
+"""How many databases of one test are remembered after they were given back, the latest ones."""
+
+
+@dataclass(eq=False, slots=True)
+class _Loan:
+    taken: Database
+    database: KroftDB
+    returned: bool = False
+
 
 class KroftServer:
     """A server, and the databases that kroft makes on it; it touches no others.
 
     Args:
         server: Where the databases are made.
-        keep_failed: Whether the database of a failed test is kept.
+        keep_failed: Whether databases wait for the end of the test, so that a failed test's can be kept.
     """
 
     def __init__(self, server: Server, *, keep_failed: bool = False) -> None:
-        self._server, self._keep_failed = server, keep_failed
+        self._server, self.keep_failed = server, keep_failed
         self._databases = Databases(server)
-        self._lent: dict[str, Database] = {}
+        self._loans: list[_Loan] = []
+        self._closed = False
         self.seed = 0
         """The seed of a database that is asked for without one: under pytest the running test's."""
         self.test: str | None = None
         """The test that a new database's history belongs to: under pytest the running one."""
-        self.opened: list[KroftDB] = []
-        """The databases that were handed out, for reports; the plugin empties it after each test."""
 
     @property
     def dsn(self) -> str:
@@ -46,53 +56,78 @@ class KroftServer:
         """A phrase that says where the server comes from."""
         return self._server.found
 
+    @property
+    def opened(self) -> tuple[KroftDB, ...]:
+        """The databases in use, and the latest that the running test has given back."""
+        return tuple(loan.database for loan in self._loans)
+
     @contextmanager
     def database(
         self,
         *definitions: Definition | str,
         seed: int | None = None,
         rows: int = 0,
-        policy: EvolutionPolicy | str | None = None,
+        policy: EvolutionPolicy | str | Iterable[str] | None = None,
         clock: Clock = "logical",
     ) -> Iterator[KroftDB]:
         """A context manager: a ``KroftDB`` in a database of its own, which is taken back at the end.
 
-        The arguments are those of ``KroftDB``; without a seed it is the running test's. If the block fails
-        and failed databases are kept, the database stays.
+        The arguments are those of ``KroftDB``; without a seed it is the running test's.
         """
+        chosen = self.seed if seed is None else seed
         taken = self._databases.acquire()
-        failed = False
         try:
-            chosen = self.seed if seed is None else seed
-            with KroftDB(
+            made = KroftDB(
                 taken.dsn, *definitions, seed=chosen, rows=rows, policy=policy, clock=clock, test=self.test
-            ) as database:
-                self._lent[database.dsn] = taken
-                self.opened.append(database)
-                yield database
+            )
         except BaseException:
-            failed = True
+            self._databases.release(taken)
             raise
+        loan = _Loan(taken, made)
+        self._loans.append(loan)
+        try:
+            with made:
+                yield made
         finally:
-            self._take_back(taken, keep=failed and self._keep_failed)
+            self._take_back(loan)
 
-    def keep(self, database: KroftDB) -> None:
-        """Leave a database as it is when it is given back, and the server running if it is kroft's own."""
-        self._databases.keep(self._lent[database.dsn])
+    def _take_back(self, loan: _Loan) -> None:
+        loan.returned = True
+        if not self.keep_failed:
+            self._databases.release(loan.taken)
+        returned = [known for known in self._loans if known.returned]
+        if len(returned) > RECENT:
+            self._forget(returned[0])
+
+    def _forget(self, loan: _Loan) -> None:
+        self._loans.remove(loan)
+        # With keep_failed it waited until here; a kept database is not touched.
+        if self.keep_failed and not self._closed:
+            self._databases.release(loan.taken)
+
+    def end_test(self) -> None:
+        """Forget the databases that were given back; those that wider fixtures hold stay in use."""
+        for loan in [loan for loan in self._loans if loan.returned]:
+            self._forget(loan)
+
+    def keep(self, database: KroftDB) -> bool:
+        """Leave one of the ``opened`` databases as it is, and the server running if it is kroft's own.
+
+        False where it is gone already.
+        """
+        loan = next((loan for loan in self._loans if loan.database is database), None)
+        if loan is None or self._closed or (loan.returned and not self.keep_failed):
+            return False
+        self._databases.keep(loan.taken)
         self._server.keep()
+        return True
 
     def how_to_stop(self) -> str:
         """The shell command that ends a server which was left running; empty for one that is not kroft's."""
         return self._server.how_to_stop()
 
-    def _take_back(self, taken: Database, *, keep: bool) -> None:
-        if keep:
-            self._databases.keep(taken)
-            self._server.keep()
-        self._databases.release(taken)
-        self._lent.pop(taken.dsn, None)
-
     def close(self) -> None:
         """Drop the databases and stop the server if it is kroft's own, except for what is kept."""
+        self._closed = True
         self._databases.close()
         self._server.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -70,12 +71,13 @@ class SimulationRunner:
         """Run all batches at once and report what was done; the arguments are those of ``stream``."""
         report = SimulationReport(self._database.state.seed)
         before = dict(self._mutations.counters)
+        schema_before = Counter(self._evolution.summary())
         start = len(self._database.history)
         report.batches.extend(self.stream(batches, rows))
         for name in ("inserted", "updated", "deleted", "transactions"):
             setattr(report, name, self._mutations.counters[name] - before.get(name, 0))
         report.operations = len(self._database.history) - start
-        report.schema_changes = self._evolution.summary()
+        report.schema_changes = dict(Counter(self._evolution.summary()) - schema_before)
         return report
 
     def stream(self, batches: int = 20, rows: int = 50) -> Iterator[BatchReport]:

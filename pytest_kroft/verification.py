@@ -55,28 +55,27 @@ def read_texts(connection: Connection, table: TableState) -> list[tuple[Text, ..
     return [tuple(row) for row in connection.execute(query).fetchall()]
 
 
-def observe_test(connection: Connection, state: State, name: str) -> Observed | None:
-    """What a test wrote to a table by itself, as an observation; None where it wrote nothing.
+def observe_test(connection: Connection, state: State, name: str) -> Observed:
+    """What a test wrote to a table by itself, as an observation of the rows that differ.
 
     Without a primary key rows cannot be followed: all of them are taken as new.
     """
     table = state.table(name)
-    if content_difference(connection, state, name).same:
-        return None
-    actual = read_texts(connection, table)
+    held = {row.number: texts for row, texts in zip(table.rows, state.contents(name), strict=True)}
     keys = [table.names.index(column.name) for column in table.key]
-    readers = state.readers(table, table.key)
-    numbers = {table.texts(row, readers): row.number for row in table.rows} if keys else {}
-    rows, fresh = [], table.next_row
-    for texts in actual:
-        number = numbers.pop(tuple(texts[index] for index in keys), None) if keys else None
-        rows.append(fresh if number is None else number)
-        fresh += number is None
-    removed = tuple(numbers.values()) if keys else tuple(table.rows.numbers)
-    # Rows that are there already first, new ones in the order of their numbers.
-    order = sorted(range(len(rows)), key=rows.__getitem__)
+    numbers = {tuple(texts[index] for index in keys): number for number, texts in held.items()}
+    removed = dict.fromkeys(held)
+    fresh, written = table.next_row, dict[int, tuple[Text, ...]]()
+    for texts in read_texts(connection, table):
+        number = numbers.get(tuple(texts[index] for index in keys)) if keys else None
+        if number is None:
+            number, fresh = fresh, fresh + 1
+        if held.get(number) != texts:
+            written[number] = texts
+        removed.pop(number, None)
     cells = {
-        column: tuple(actual[place][index] for place in order) for index, column in enumerate(table.names)
+        column.name: tuple(texts[index] for _, texts in sorted(written.items()))
+        for index, column in enumerate(table.columns)
+        if not (column.computed and column.computed.function)
     }
-    written = {c.name: cells[c.name] for c in table.columns if not (c.computed and c.computed.function)}
-    return Observed(name, "test", tuple(rows[place] for place in order), written, removed, state.now)
+    return Observed(name, "test", tuple(sorted(written)), cells, tuple(removed), state.now)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import psycopg
 import pytest
 
+from pytest_kroft.database import KroftDB
+from pytest_kroft.model.registry import Definition
 from pytest_kroft.postgres.databases import Database, Databases
 from pytest_kroft.postgres.embedded import EmbeddedServer
 
@@ -40,3 +44,19 @@ def connection(database: Database) -> Iterator[psycopg.Connection]:
     """An autocommit connection to an empty database of the test's own."""
     with psycopg.connect(database.dsn, autocommit=True) as opened:
         yield opened
+
+
+MakeDB = Callable[..., KroftDB]
+
+
+@pytest.fixture
+def make_db(databases: Databases) -> Iterator[MakeDB]:
+    """Makes a ``KroftDB`` in an empty database of its own, as often as it is called."""
+    with ExitStack() as opened:
+
+        def make(*definitions: Definition | str, **options: Any) -> KroftDB:
+            taken = databases.acquire()
+            opened.callback(databases.release, taken)
+            return opened.enter_context(KroftDB(taken.dsn, *definitions, **options))
+
+        yield make

@@ -27,7 +27,14 @@ from pytest_kroft.model.check_rows import (
     check_truncate,
     check_update,
 )
-from pytest_kroft.model.columns import MAX_COLUMNS, ColumnDefinition, TableDefinition
+from pytest_kroft.model.clauses import mentions, names_in
+from pytest_kroft.model.columns import (
+    MAX_COLUMNS,
+    SYSTEM_COLUMNS,
+    ColumnDefinition,
+    TableDefinition,
+    has_order,
+)
 from pytest_kroft.model.expressions import constant, is_constant
 from pytest_kroft.model.fold import apply
 from pytest_kroft.model.operations import (
@@ -74,7 +81,7 @@ def check(state: State, operation: Operation) -> None:
         case DropTable(table):
             _check_unreferenced(state, state.table(table), "dropped")
         case RenameTable(table, new_name):
-            _check_new_table_name(state, state.table(table).definition.schema, new_name)
+            _check_new_name(state, state.table(table).definition.schema, new_name)
         case AddColumn():
             _check_add_column(state, operation)
         case DropColumn():
@@ -90,6 +97,7 @@ def check(state: State, operation: Operation) -> None:
         case CreateType(definition):
             if definition.name in state.types:
                 raise AlreadyExists("type", definition.name)
+            _check_new_name(state, definition.schema, definition.name)
         case DropType(name):
             _check_drop_type(state, name)
         case AddEnumValue():
@@ -124,17 +132,21 @@ def all_apply(state: State, operations: Iterable[Operation]) -> bool:
 def _check_create_table(state: State, definition: TableDefinition) -> None:
     if definition.name in state.tables:
         raise AlreadyExists("table", definition.name)
-    _check_new_table_name(state, definition.schema, definition.name)
+    _check_new_name(state, definition.schema, definition.name)
     for column in definition.active:
         _check_type(state, column.type)
         _check_reference(state, definition, column)
 
 
-def _check_new_table_name(state: State, schema: str, name: str) -> None:
+def _check_new_name(state: State, schema: str, name: str) -> None:
+    """Tables and types share their names: each table brings a type of its rows."""
     check_identifier(name, "a table")
     for table in state.tables.values():
         if (table.definition.schema, table.name) == (schema, name):
             raise AlreadyExists("table", name, f" in schema {schema!r}")
+    for enum in state.types.values():
+        if (enum.schema, enum.name) == (schema, name):
+            raise AlreadyExists("type", name, f" in schema {schema!r}")
 
 
 def _check_type(state: State, sql_type: SqlType) -> None:
@@ -243,6 +255,8 @@ def _check_rename_column(state: State, op: RenameColumn) -> None:
     check_identifier(op.new_name, "a column")
     if column.definition.protected:
         raise Protected(op.table, op.column, "it is defined as protected")
+    if op.new_name in SYSTEM_COLUMNS:
+        raise AlreadyExists("system column", op.new_name, f" in table {op.table!r}")
     if table.has(op.new_name):
         raise AlreadyExists("column", op.new_name, f" in table {op.table!r}")
 
@@ -263,6 +277,12 @@ def _check_alter_type(state: State, op: AlterType) -> None:
         raise NotApplicable(
             f"{where} has a constraint that kroft does not understand: {column.definition.constraints}"
         )
+    for rule in table.definition.constraints:
+        understood = names_in(rule, "UNIQUE") or names_in(rule, r"PRIMARY\s+KEY")
+        if not understood and mentions(rule, column.birth.name):
+            raise NotApplicable(f"{where} is named by a constraint that kroft does not understand: {rule}")
+    if not has_order(target) and any(column.id in ids for ids in table.uniques):
+        raise NotApplicable(f"{where} is unique, and the type {target} has no order")
     if column.default is not None and not is_constant(column.default):
         raise NotApplicable(f"{where} has a default that is no constant ({column.default}); drop it first")
     try:
@@ -271,7 +291,7 @@ def _check_alter_type(state: State, op: AlterType) -> None:
         after = apply(state, op)
     except CastRefused as error:
         raise NotApplicable(f"{where}: {error}") from None
-    if taken := duplicates(after, after.table(op.table)):
+    if taken := duplicates(after, after.table(op.table), after.table(op.table).uniques):
         raise NotApplicable(f"{where}: the cast would make unique values equal: {taken}")
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pytest_kroft.errors import NotApplicable, Protected, UnknownColumn
 from pytest_kroft.model.fold import apply, referenced
-from pytest_kroft.model.operations import Cells, Delete, Insert, Observed, Parents, Truncate, Update
+from pytest_kroft.model.operations import Delete, Insert, Observed, Truncate, Update
 from pytest_kroft.model.state import ColumnState, State, TableState
-from pytest_kroft.model.uniqueness import duplicates, sets_to_compare
+from pytest_kroft.model.uniqueness import duplicates, may_repeat, sets_at_risk
 
 
 def check_insert(state: State, op: Insert) -> None:
@@ -21,14 +20,15 @@ def check_insert(state: State, op: Insert) -> None:
         raise NotApplicable(
             f"row number {op.first} of {op.table!r} was used before; the next is {table.next_row}"
         )
-    _check_given(state, table, op.cells, op.parents, op.count)
+    _check_given(state, table, op, op.count)
     missing = _foreign_keys_without(table, {*op.cells, *op.parents})
     if missing:
         raise NotApplicable(
             f"the insert into {op.table!r} says no parent for {missing[0].name!r}, which is NOT NULL"
         )
     _check_capacity(state, table, table.columns, op.first + op.count - 1, given={*op.cells, *op.parents})
-    _check_unique(state, op, range(op.first, op.first + op.count))
+    written = [column.id for column in table.columns]
+    _check_unique(state, op, range(op.first, op.first + op.count), written)
 
 
 def check_update(state: State, op: Update) -> None:
@@ -39,6 +39,8 @@ def check_update(state: State, op: Update) -> None:
     for column in columns:
         if column.computed or column.definition.identity == "always":
             raise Protected(op.table, column.name, "the server computes it")
+        if column.definition.protected:
+            raise Protected(op.table, column.name, "it is defined as protected")
     if unsaid := set(op.cells).union(op.parents).difference(op.columns, _stamped(table)):
         raise NotApplicable(
             f"the update of {op.table!r} gives values for {sorted(unsaid)}, which it does not name"
@@ -47,12 +49,12 @@ def check_update(state: State, op: Update) -> None:
         raise NotApplicable(
             f"revision {op.revision} of {op.table!r} was used before; the next is {table.next_revision}"
         )
-    _check_given(state, table, op.cells, op.parents, len(op.rows))
+    _check_given(state, table, op, len(op.rows))
     _check_fresh(state, table, op, columns)
     _check_unreferenced(state, table, op.rows, {column.id for column in columns})
     if not table.key:
         _check_same_for_all(op)
-    _check_unique(state, op, op.rows)
+    _check_unique(state, op, op.rows, [column.id for column in columns])
 
 
 def check_delete(state: State, op: Delete) -> None:
@@ -106,8 +108,8 @@ def _check_rows(table: TableState, numbers: tuple[int, ...], what: str) -> None:
         )
 
 
-def _check_given(state: State, table: TableState, cells: Cells, parents: Parents, count: int) -> None:
-    given: Mapping[str, tuple[object, ...]] = {**cells, **parents}
+def _check_given(state: State, table: TableState, op: Insert | Update, count: int) -> None:
+    given: Mapping[str, tuple[object, ...]] = {**op.cells, **op.parents}
     for name, values in given.items():
         column = table.column(name)
         if len(values) != count:
@@ -120,10 +122,9 @@ def _check_given(state: State, table: TableState, cells: Cells, parents: Parents
             raise NotApplicable(
                 f"column {name!r} of {table.definition.name!r} is NOT NULL, and a NULL is given for it"
             )
-    for name, texts in cells.items():
+    for name, texts in op.cells.items():
         _check_labels(state, table.column(name), texts)
-        _check_parents_exist(state, table, table.column(name), texts)
-    for name, numbers in parents.items():
+    for name, numbers in op.parents.items():
         if table.column(name).definition.reference is None:
             raise UnknownColumn(table.definition.name, name, [column.name for column in table.columns])
         parent, _ = referenced(state, table.column(name))
@@ -131,6 +132,8 @@ def _check_given(state: State, table: TableState, cells: Cells, parents: Parents
             raise NotApplicable(
                 f"row number {gone[0]} of {parent.definition.name!r}, a parent for {name!r}, is not there"
             )
+    for name, texts in op.cells.items():
+        _check_parents_exist(state, table, table.column(name), texts, op)
 
 
 def _check_labels(state: State, column: ColumnState, texts: Iterable[str | None]) -> None:
@@ -144,15 +147,16 @@ def _check_labels(state: State, column: ColumnState, texts: Iterable[str | None]
 
 
 def _check_parents_exist(
-    state: State, table: TableState, column: ColumnState, texts: Iterable[str | None]
+    state: State, table: TableState, column: ColumnState, texts: Iterable[str | None], op: Insert | Update
 ) -> None:
     if column.definition.reference is None:
         return
+    if column.definition.reference.table == table.definition.name:
+        # The rows themselves may be their parents.
+        state = apply(state, op)
     parent, target = referenced(state, column)
     read = state.reader(parent, target)
     held = {read(row) for row in parent.rows}
-    if parent.definition.name == table.definition.name:
-        held.update(texts)
     if missing := [text for text in texts if text is not None and text not in held]:
         raise NotApplicable(
             f"{column.name!r} references {parent.definition.name!r}, which has no row {missing[0]!r}"
@@ -228,14 +232,16 @@ def _check_same_for_all(op: Update) -> None:
         )
 
 
-def _check_unique(state: State, op: Insert | Update, rows: Iterable[int]) -> None:
-    given = {*op.cells, *op.parents}
+def _check_unique(
+    state: State, op: Insert | Update, numbers: Sequence[int], written: Collection[int]
+) -> None:
     table = state.table(op.table)
-    marked = replace(
-        table, columns=tuple(replace(c, free=True) if c.name in given else c for c in table.columns)
-    )
-    if not sets_to_compare(marked):
+    given = {*op.cells, *op.parents}
+    # To fold the operation once more costs as much as the operation: not where every value is a new one.
+    if not may_repeat(table, written, given):
         return
     after = apply(state, op)
-    for number, what in duplicates(after, after.table(op.table), rows).items():
+    changed = after.table(op.table)
+    risky = sets_at_risk(after, changed, written, given, numbers)
+    for number, what in duplicates(after, changed, risky, numbers).items():
         raise NotApplicable(f"row number {number} of {op.table!r} would repeat a unique value: {what}")

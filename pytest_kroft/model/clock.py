@@ -7,6 +7,7 @@ next one; the stamp then travels in the operation, so that a replay has the same
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from pytest_kroft.model.choices import Choices
 from pytest_kroft.model.types import SqlType
@@ -16,6 +17,7 @@ START = 1_577_836_800 * SECOND
 """The first stamp: 2020-01-01 00:00:00 UTC."""
 
 LONGEST_STEP = 60
+_DAY = 86_400 * SECOND
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,11 +42,18 @@ def stamp_text(stamp: int, sql_type: SqlType) -> str:
 
     A precision of fewer than six digits rounds half up, as the server does for dates after 2000.
     """
-    digits = sql_type.modifiers[0] if sql_type.modifiers else 6
-    unit = 10 ** (6 - digits)
-    instant = as_datetime((stamp + unit // 2) // unit * unit)
     if sql_type.name == "date":
-        return f"{as_datetime(stamp):%Y-%m-%d}"
-    fraction = f".{instant.microsecond:06d}".rstrip("0").rstrip(".")
+        return _date_text(stamp // _DAY)
+    unit = 10 ** (6 - sql_type.modifiers[0]) if sql_type.modifiers else 1
+    days, rest = divmod((stamp + unit // 2) // unit * unit, _DAY)
+    seconds, micros = divmod(rest, SECOND)
+    minutes, second = divmod(seconds, 60)
+    fraction = f".{micros:06d}".rstrip("0") if micros else ""
     zone = "+00" if sql_type.name == "timestamptz" else ""
-    return f"{instant:%Y-%m-%d %H:%M:%S}{fraction}{zone}"
+    return f"{_date_text(days)} {minutes // 60:02d}:{minutes % 60:02d}:{second:02d}{fraction}{zone}"
+
+
+@lru_cache(maxsize=4096)
+def _date_text(days: int) -> str:
+    """A day, counted from the Unix epoch, as the server prints it."""
+    return f"{(_EPOCH + timedelta(days=days)):%Y-%m-%d}"

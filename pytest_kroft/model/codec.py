@@ -30,7 +30,7 @@ def decode(data: Json) -> Operation:
     if not isinstance(data, dict):
         raise HistoryError(f"an operation must be a JSON object, not {data!r}")
     name = data.get("op")
-    if name not in KINDS:
+    if not isinstance(name, str) or name not in KINDS:
         raise HistoryError(f"there is no operation {name!r}; the operations are: {listing(KINDS)}")
     return _decode_fields(KINDS[name], {key: value for key, value in data.items() if key != "op"}, name)  # type: ignore[no-any-return]
 

@@ -28,6 +28,11 @@ WITHOUT_ORDER = frozenset({
 """Types with no default B-tree operator class (``pg_opclass``): they cannot be unique."""
 
 
+def has_order(sql_type: SqlType) -> bool:
+    """Whether a column of that type can be unique or a key."""
+    return sql_type.array or sql_type.name not in WITHOUT_ORDER
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """The target of a foreign key: a table and a column, or its primary key where that is None."""
@@ -118,8 +123,11 @@ class ColumnDefinition:
         if not isinstance(self.constraints, str):
             raise self._refuse(f"constraints must be a string of SQL, not {self.constraints!r}")
         found = split_clauses(self.constraints)
-        if found.null and (self.primary_key or found.primary_key or found.not_null):
-            raise self._refuse("cannot be NULL and NOT NULL at once; a primary key is never NULL")
+        never = self.primary_key or found.primary_key or self.identity or found.identity or found.not_null
+        if (found.null and (never or self.nullable is False)) or (found.not_null and self.nullable):
+            raise self._refuse(
+                "cannot be NULL and NOT NULL at once; a primary key or an identity is never NULL"
+            )
         for field in ("identity", "generated", "check", "references", "default", "primary_key", "unique"):
             said, given = getattr(found, field), getattr(self, field)
             if said and given and said != given:
@@ -146,11 +154,11 @@ class ColumnDefinition:
             raise self._refuse(f"an identity column must be smallint, integer or bigint, not {self.sql_type}")
         if sum(value is not None for value in (self.default, self.generated, self.identity)) > 1:
             raise self._refuse("only one of default, generated and identity can be given")
-        if self.generated and (self.generator or self.references):
+        if self.generated and (self.generator or self.references or self.primary_key):
             raise self._refuse(
-                "the server computes a generated column; it takes no generator and no reference"
+                "the server computes a generated column; it takes no generator, reference or key"
             )
-        if (self.primary_key or self.unique) and not self.type.array and self.type.name in WITHOUT_ORDER:
+        if (self.primary_key or self.unique) and not has_order(self.type):
             raise self._refuse(
                 f"a column of type {self.sql_type} cannot be unique or a key: the type has no order"
             )
@@ -215,6 +223,7 @@ class TableDefinition:
         for field, value in fields.items():
             object.__setattr__(self, field, value)
         self._check_columns()
+        self._check_constraints()
         # PostgreSQL makes the columns of a PRIMARY KEY constraint NOT NULL by itself.
         object.__setattr__(
             self,
@@ -293,7 +302,11 @@ class TableDefinition:
             raise self._refuse("the primary key is given more than once")
         for names in self.uniques:
             for name in names:
+                if names.count(name) > 1:
+                    raise self._refuse("a constraint names this column twice", name)
                 self._check_key_column(name, is_key=name in self.key)
+
+    def _check_constraints(self) -> None:
         for text in self.constraints:
             if not isinstance(text, str) or not text.strip():
                 raise self._refuse(f"a table constraint must be SQL such as 'UNIQUE (a, b)', not {text!r}")
@@ -304,6 +317,10 @@ class TableDefinition:
             raise self._refuse("a constraint names this column, which the table does not have", name)
         if column.reserved and (is_key or not column.unique):
             raise self._refuse("a column that a table constraint names cannot be reserved", name)
+        if is_key and column.generated:
+            raise self._refuse("the server computes a generated column; it cannot be part of the key", name)
+        if not has_order(column.type):
+            raise self._refuse(f"the type {column.sql_type} has no order; it cannot be unique or a key", name)
 
 
 def _check_schema(schema: object) -> None:

@@ -10,13 +10,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pytest_kroft.errors import ValueRefused
+from pytest_kroft.errors import DefinitionError, ValueRefused
 from pytest_kroft.model.clauses import IDENTIFIER, unquote
 from pytest_kroft.model.literals import canonical, is_opaque
-from pytest_kroft.model.types import SqlType, quote
+from pytest_kroft.model.types import SqlType, parse_type, quote
 
-_STRING = re.compile(r"^'((?:[^'\\]|'')*)'(?:\s*::\s*.+)?$", re.DOTALL)
-_PLAIN = re.compile(r"^([-+]?\d[\d.]*(?:e[-+]?\d+)?|true|false|null)(?:\s*::\s*.+)?$", re.IGNORECASE)
+_CAST = r"""(?:\s*::\s*(?P<cast>(?:"(?:[^"]|"")+"|[\w. ])+(?:\([\d\s,]+\)[\w ]*)?(?:\s*\[\s*\])*))?"""
+_STRING = re.compile(rf"(?P<escaped>E?)'(?P<text>(?:[^']|'')*)'{_CAST}", re.IGNORECASE | re.DOTALL)
+_PLAIN = re.compile(rf"(?P<text>[-+]?\d[\d.]*(?:e[-+]?\d+)?|true|false|null){_CAST}", re.IGNORECASE)
+_ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
 
 Function = Callable[[str | None], str | None]
 
@@ -71,8 +73,8 @@ def generated_forms(name: str, sql_type: SqlType) -> tuple[tuple[str, str], ...]
 
 
 def is_constant(expression: str) -> bool:
-    """Whether a default is a literal: a quoted string, a number, true, false or NULL."""
-    return bool(_STRING.match(expression.strip()) or _PLAIN.match(expression.strip()))
+    """Whether a default is a literal, perhaps cast once: a quoted string, a number, true, false or NULL."""
+    return _read(expression) is not None
 
 
 def constant(expression: str, sql_type: SqlType) -> str | None:
@@ -80,15 +82,37 @@ def constant(expression: str, sql_type: SqlType) -> str | None:
 
     Raises ValueRefused where the constant is no value of the type or kroft cannot tell its spelling.
     """
-    text = expression.strip()
-    string = _STRING.match(text)
-    plain = None if string else _PLAIN.match(text)
-    if plain and plain[1].lower() == "null":
-        return None
-    value = string[1].replace("''", "'") if string else plain[1] if plain else None
-    if value is None:
+    found = _read(expression)
+    if found is None:
         raise ValueRefused(expression, str(sql_type), "only a literal can be evaluated")
-    return value if is_opaque(sql_type, value) else canonical(sql_type, value)
+    text, cast = found
+    if text is None:
+        return None
+    for step in (cast, sql_type) if cast and cast != sql_type else (sql_type,):
+        text = text if is_opaque(step, text) else canonical(step, text)
+    return text
+
+
+def _read(expression: str) -> tuple[str | None, SqlType | None] | None:
+    """The text of a literal, None for NULL, and the type that it is cast to; None for another expression."""
+    string = _STRING.fullmatch(expression.strip())
+    match = string or _PLAIN.fullmatch(expression.strip())
+    if match is None:
+        return None
+    try:
+        cast = parse_type(match["cast"]) if match["cast"] else None
+    except DefinitionError:
+        return None
+    text: str | None = match["text"]
+    if string:
+        text = match["text"].replace("''", "'")
+        escapes = set(_ESCAPE.findall(text)) if match["escaped"] else set()
+        # Of the escapes that PostgreSQL knows only the doubled backslash is one that `literal` writes.
+        return (_ESCAPE.sub(r"\1", text) if escapes else text, cast) if escapes <= {"\\"} else None
+    if match["text"].lower() == "null":
+        return None, cast
+    # A bare number is read as a number, a bare word as a truth, whatever the column's type is.
+    return text, cast or parse_type("boolean" if match["text"].isalpha() else "numeric")
 
 
 def literal(text: str | None, sql_type: SqlType) -> str:

@@ -110,7 +110,7 @@ def _insert(state: State, op: Insert) -> State:
         for index in range(op.count)
     ]
     table = replace(
-        _freed(table, given), rows=table.rows.put(rows), next_row=max(table.next_row, op.first + op.count)
+        _remember(table, given), rows=table.rows.put(rows), next_row=max(table.next_row, op.first + op.count)
     )
     return _advance(_raise_identities(state, table, rows), op.stamp + max(op.count - 1, 0) * op.step)
 
@@ -131,7 +131,7 @@ def _update(state: State, op: Update) -> State:
         rows.append(table.rows[number].with_cells(cells))
     spent = 0 if op.fresh is None else op.fresh + len(op.rows)
     table = replace(
-        _freed(table, given),
+        _remember(table, given),
         rows=table.rows.put(rows),
         next_row=max(table.next_row, spent),
         next_revision=max(table.next_revision, op.revision + 1),
@@ -168,10 +168,12 @@ def reference_target(state: State, reference: Reference) -> tuple[TableState, Co
     return parent, next(target for target in parent.columns if target.birth == birth)
 
 
-def _freed(table: TableState, given: Mapping[int, object]) -> TableState:
-    """The table with the given columns marked: their cells need no longer differ by construction."""
-    columns = tuple(replace(column, free=True) if column.id in given else column for column in table.columns)
-    return replace(table, columns=columns)
+def _remember(table: TableState, given: Mapping[int, tuple[Text, ...]]) -> TableState:
+    """The table with the cells noted that were given on purpose to unique columns."""
+    for column in table.columns:
+        if column.unique and column.id in given:
+            table = table.with_column(replace(column, given=column.given.union(given[column.id])))
+    return table
 
 
 def _raise_identities(state: State, table: TableState, rows: Iterable[Row]) -> State:
@@ -200,7 +202,7 @@ def _observe(state: State, op: Observed) -> State:
             else Row(number, op.stamp or 0, cells)
         )
     if op.by == "test":
-        table = _freed(table, given)
+        table = _remember(table, given)
     highest = max(op.rows, default=0) + 1
     table = replace(
         table, rows=table.rows.remove(op.removed).put(rows), next_row=max(table.next_row, highest)
@@ -225,6 +227,7 @@ def _added(table: TableState, definition: ColumnDefinition) -> TableState:
     default = definition.default
     backfill = constant(default, definition.type) if default is not None and is_constant(default) else None
     columns = {column.name: (column.id, column.type) for column in table.columns}
+    declared = count == 1 and table.definition.column(name) is not None
     column = ColumnState(
         id=table.next_column,
         birth=Birth(name, count),
@@ -236,7 +239,7 @@ def _added(table: TableState, definition: ColumnDefinition) -> TableState:
         since=table.next_row,
         backfill=backfill,
         free=definition.generator is not None or definition.references is not None,
-        unique=name in carriers(table.definition) if count == 1 else definition.unique,
+        unique=name in carriers(table.definition) if declared else definition.unique,
         computed=computed(definition.generated, columns) if definition.generated else None,
     )
     table = replace(
@@ -264,7 +267,8 @@ def _can_carry(column: ColumnDefinition) -> bool:
 
 def _uniques(table: TableState) -> tuple[tuple[int, ...], ...]:
     """The unique sets of columns, as ids, of which every column is active; dropping one drops the set."""
-    ids = {column.birth.name: column.id for column in table.columns}
+    # A constraint goes with a column that is dropped; another of its name does not bring it back.
+    ids = {column.birth.name: column.id for column in table.columns if column.birth.count == 1}
     declared = [names for names in table.definition.uniques if all(name in ids for name in names)]
     born_later = [(column.id,) for column in table.columns if column.definition.unique]
     return tuple(dict.fromkeys([*(tuple(ids[name] for name in names) for names in declared), *born_later]))
@@ -334,5 +338,7 @@ def _add_label(state: State, op: AddEnumValue) -> State:
     for table in state.tables.values():
         for column in table.columns:
             if state.enum(column.type) == old:
-                state = state.with_table(materialised(state, state.table(table.definition.name), column))
+                written = materialised(state, state.table(table.definition.name), column)
+                # With other labels its values may repeat those that are there.
+                state = state.with_table(written.with_column(replace(column, free=True)))
     return replace(state, types={**state.types, op.type: EnumDefinition(old.name, labels, schema=old.schema)})

@@ -90,7 +90,8 @@ class History:
         except (OSError, UnicodeDecodeError) as error:
             raise HistoryError(f"the history cannot be read: {error}", source=str(path)) from None
         try:
-            return cls.parse(text.splitlines())
+            # Not splitlines(), which also ends a line at characters that JSON leaves as they are.
+            return cls.parse(text.removesuffix("\n").split("\n") if text else [])
         except HistoryError as error:
             raise HistoryError(error.reason, line=error.line, source=str(path)) from None
 
@@ -138,7 +139,7 @@ def _dump(data: dict[str, Any]) -> str:
 def _parse_line(number: int, line: str) -> Any:
     try:
         return json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise HistoryError(f"this is no JSON: {error}", line=number) from None
 
 

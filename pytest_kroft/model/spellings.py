@@ -12,7 +12,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 
 from pytest_kroft.model.types import SqlType
@@ -27,6 +27,8 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _FLOAT8_DIGITS, _FLOAT4_DIGITS = 15, 6
 _MOST_DIGITS = 17
 """So many digits tell any two doubles apart."""
+_EXACT = Context(prec=800, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+"""The caller's context must not matter. No double has more than 767 digits: nothing is rounded."""
 # The server's white space is that of ASCII alone.
 _ARRAY_QUOTED = re.compile(r'["\\{} \t-\r]|\A\Z|\Anull\Z', re.IGNORECASE)
 _RANGE_QUOTED = re.compile(r'["\\()\[\], \t-\r]|\A\Z')
@@ -81,7 +83,7 @@ def _float_text(value: float, exponent_from: int, below: float, above: float) ->
     sign = "-" if math.copysign(1, value) < 0 else ""
     if value == 0:
         return f"{sign}0"
-    number = _shortest(abs(value), below, above).normalize()
+    number = _shortest(abs(value), below, above).normalize(_EXACT)
     exponent = number.adjusted()
     if -4 <= exponent < exponent_from:
         return sign + format(number, "f")
@@ -99,7 +101,7 @@ def _shortest(value: float, below: float, above: float) -> Decimal:
     exact, under = Fraction(value), Fraction(below)
     over = Fraction(above) if math.isfinite(above) else 2 * exact - under
     low, high = (exact + under) / 2, (exact + over) / 2
-    exponent = Decimal(value).adjusted()
+    exponent = _EXACT.create_decimal_from_float(value).adjusted()
     for digits in range(1, _MOST_DIGITS + 1):
         places = digits - 1 - exponent
         step = Fraction(10) ** -places
@@ -107,7 +109,7 @@ def _shortest(value: float, below: float, above: float) -> Decimal:
         found = [n for n in (units, units + 1) if low < n * step < high]
         if found:
             nearest = min(found, key=lambda n: (abs(n * step - exact), n % 2))
-            return Decimal(nearest).scaleb(-places)
+            return Decimal(nearest).scaleb(-places, _EXACT)
     return Decimal(repr(value))
 
 

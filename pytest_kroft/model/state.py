@@ -40,9 +40,10 @@ class ColumnState:
     """One active column.
 
     ``id`` is its place among all columns that the table ever had, from 1, as ``attnum`` on the server.
-    Rows with a number below ``since`` were there before the column and hold ``backfill``. ``free`` says
-    that its cells need not be different by construction: they were given, or a generator makes them.
-    ``highest`` is the highest number an identity column held.
+    Rows with a number below ``since`` were there before the column and hold ``backfill``. In a
+    ``unique`` column generated cells differ by construction, unless it is ``free``: a user's generator
+    makes them, or they were cast; ``given`` holds the cells that were given on purpose. ``highest`` is
+    the highest number an identity column held.
     """
 
     id: int
@@ -55,6 +56,7 @@ class ColumnState:
     since: int = 0
     backfill: Text = None
     free: bool = False
+    given: frozenset[Text] = frozenset()
     unique: bool = False
     computed: Computed | None = None
     highest: int = 0

@@ -177,7 +177,8 @@ def _parse_modifiers(text: str, found: list[str]) -> tuple[int, ...]:
 
 
 def _parse_name(text: str) -> SqlType:
-    words = " ".join(text.split())
+    # Blanks inside quotes are part of a name.
+    words = text.strip() if '"' in text else " ".join(text.split())
     name = words.lower().removeprefix("pg_catalog.")
     if words in ('"char"', 'pg_catalog."char"'):
         return SqlType('"char"')
@@ -205,6 +206,9 @@ def _check_modifiers(text: str, parsed: SqlType) -> SqlType:
         )
     if not count:
         return replace(parsed, modifiers=(1,)) if parsed.name in ("char", "bit") else parsed
+    if parsed.name == "bpchar":
+        # With a length it is but another name of char.
+        return _check_modifiers(text, replace(parsed, name="char"))
     if parsed.name == "numeric":
         scale = modifiers[1] if count == 2 else 0
         if not (1 <= modifiers[0] <= 1000 and -1000 <= scale <= 1000):

@@ -44,11 +44,18 @@ def audit_log(operations: Iterable[Operation]) -> list[LogEntry]:
         if isinstance(operation, Sync):
             batch += 1
         elif isinstance(operation, Insert | Update):
-            now = max(filter(None, [now, operation.stamp]))
+            last = last_stamp(operation)
+            now = last if now is None else max(now, last)
         elif kind(operation) in SCHEMA_KINDS:
             time = None if now is None else as_datetime(now)
             entries.append(LogEntry(len(entries) + 1, kind(operation), *_subject(operation), batch, time))
     return entries
+
+
+def last_stamp(operation: Insert | Update) -> int:
+    """The stamp of the last row that an operation writes."""
+    rows = operation.count if isinstance(operation, Insert) else len(operation.rows)
+    return operation.stamp + max(rows - 1, 0) * operation.step
 
 
 def _subject(operation: Operation) -> tuple[str | None, str | None]:

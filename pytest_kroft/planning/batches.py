@@ -15,7 +15,7 @@ from pytest_kroft.model.operations import Cells, Insert, Parents, Text
 from pytest_kroft.model.state import ColumnState, State, TableState
 from pytest_kroft.model.timeline import Evolving
 from pytest_kroft.model.types import SqlType
-from pytest_kroft.model.uniqueness import duplicates, sets_to_compare
+from pytest_kroft.model.uniqueness import duplicates, may_repeat, sets_at_risk
 
 Row = Mapping[str, object]
 Spell = Callable[[SqlType, object], str]
@@ -101,7 +101,7 @@ class BatchGenerator:
             given,
             draw_parents(state, found, count, self._choices, given),
         )
-        return self._spread(state, planned) if _may_repeat(found, planned) else (planned,)
+        return self._spread(state, planned) if _repeated(state, planned) else (planned,)
 
     def plan_rows(self, table: str, rows: Sequence[Row]) -> Insert:
         """The insert of rows given on purpose; what a row does not say is generated."""
@@ -111,7 +111,7 @@ class BatchGenerator:
             if unknown := [name for name in row if not found.has(name)]:
                 raise UnknownColumn(table, str(unknown[0]), found.names)
         stamp = self._craft.stamps(state, self._choices)
-        generated = self._generated(state, found, len(rows), stamp)
+        generated = self._generated(state, found, rows, stamp)
         cells = {
             column.name: tuple(
                 spelled(column, row[column.name], self._craft.spell)
@@ -126,21 +126,25 @@ class BatchGenerator:
         return Insert(table, found.next_row, len(rows), stamp, 0, cells, parents)
 
     def _generated(
-        self, state: State, table: TableState, count: int, stamp: int
+        self, state: State, table: TableState, given: Sequence[Row], stamp: int
     ) -> dict[str, tuple[Text, ...]]:
-        """What rows would hold if nothing were given: for the cells that only some given rows say."""
-        plain = Insert(table.definition.name, table.next_row, count, stamp)
+        """What rows would hold if nothing were given, in the columns that only some of the rows say."""
+        partly = [name for name in table.names if {name in row for row in given} == {True, False}]
+        if not partly:
+            return {}
+        count = len(given)
+        parents = draw_parents(state, table, count, self._choices, {}, only=partly)
+        plain = Insert(table.definition.name, table.next_row, count, stamp, 0, {}, parents)
         after = apply(state, plain)
         made = after.table(plain.table)
         rows = [made.rows[number] for number in range(plain.first, plain.first + count)]
-        return {column.name: tuple(map(after.reader(made, column), rows)) for column in made.columns}
+        return {name: tuple(map(after.reader(made, made.column(name)), rows)) for name in partly}
 
     def _spread(self, state: State, planned: Insert) -> tuple[Insert, ...]:
         """The planned rows without the numbers that would repeat a unique value."""
         wide = self._widened(state, planned)
-        after = apply(state, wide)
         numbers = range(wide.first, wide.first + wide.count)
-        repeated = duplicates(after, after.table(wide.table), numbers)
+        repeated = _repeated(state, wide)
         fit = [number for number in numbers if number not in repeated][: planned.count]
         if not fit or (len(fit) < planned.count and not wide.parents):
             what = next(iter(repeated.values()))
@@ -218,11 +222,16 @@ def draw_parents(
     return parents
 
 
-def _may_repeat(table: TableState, planned: Insert) -> bool:
-    """Whether rows must be compared: some unique set does not differ by construction, or was given to."""
-    given = {*planned.cells, *planned.parents}
-    named = {column.id for column in table.columns if column.name in given}
-    return bool(sets_to_compare(table)) or any(named.intersection(ids) for ids in table.uniques)
+def _repeated(state: State, planned: Insert) -> dict[int, str]:
+    """The planned rows that would repeat a unique value."""
+    table = state.table(planned.table)
+    given, written = {*planned.cells, *planned.parents}, [column.id for column in table.columns]
+    if not may_repeat(table, written, given):
+        return {}
+    after = apply(state, planned)
+    made = after.table(planned.table)
+    numbers = range(planned.first, planned.first + planned.count)
+    return duplicates(after, made, sets_at_risk(after, made, written, given, numbers), numbers)
 
 
 def _runs(wide: Insert, fit: Sequence[int]) -> Iterator[Insert]:

@@ -50,10 +50,10 @@ def constant_default(state: State, table: TableState, column: ColumnDefinition) 
     """A constant default for a column that is to be added: a value of the column, as SQL."""
     enum = state.enum(column.type)
     birth = Birth(column.name, table.births.get(column.name, 0) + 1)
-    never_null = replace(column, nullable=False)
+    definite = _definite(column)
     # Row number 0 is no row's, so that the default is a value of its own.
     values = column_values(
-        state.seed, table.birth, birth, never_null, column.type, tuple(enum.labels) if enum else ()
+        state.seed, table.birth, birth, definite, column.type, tuple(enum.labels) if enum else ()
     )
     return literal(values.text(0), column.type)
 
@@ -87,17 +87,22 @@ def add_column_not_null(state: State, table: TableState, choices: Choices) -> Se
 def _with_default(state: State, table: TableState, *, nullable: bool) -> list[Operation]:
     added: list[Operation] = []
     for column in reserved_columns(table):
-        if (
-            column.generated
-            or column.identity
-            or column.unique
-            or column.references
-            or (nullable and not column.nullable)
-        ):
+        computed_or_ruled = column.generated or column.identity or column.unique or column.references
+        if computed_or_ruled or (nullable and not column.nullable) or (not nullable and may_make_null(column)):
             continue
         default = column.default if column.default is not None else constant_default(state, table, column)
         added.append(AddColumn(table.definition.name, replace(column, default=default, nullable=nullable)))
     return added
+
+
+def _definite(column: ColumnDefinition) -> ColumnDefinition:
+    """The column as one whose inferred values are never NULL, for a default that says something."""
+    return column if may_make_null(column) else replace(column, nullable=False)
+
+
+def may_make_null(column: ColumnDefinition) -> bool:
+    """Whether a user's generator may give NULL: its column is not made NOT NULL."""
+    return column.generator is not None and column.nullable
 
 
 def drop_column(state: State, table: TableState, choices: Choices) -> Sequence[Operation]:
@@ -164,7 +169,11 @@ def _alter_type(
 
 def nullability(state: State, table: TableState, choices: Choices) -> Sequence[Operation]:
     """A column begins to allow NULL, or to forbid it."""
-    toggled = [SetNullable(table.definition.name, c.name, not c.nullable) for c in _unprotected(table)]
+    toggled = [
+        SetNullable(table.definition.name, c.name, not c.nullable)
+        for c in _unprotected(table)
+        if not may_make_null(c.definition)
+    ]
     return _first_fit(state, choices, toggled)
 
 
@@ -174,7 +183,7 @@ def default_change(state: State, table: TableState, choices: Choices) -> Sequenc
     for column in _unprotected(table):
         if column.computed or column.definition.identity:
             continue
-        values = replace(column.definition, nullable=False)
+        values = _definite(column.definition)
         text = column_values(
             state.seed, table.birth, column.birth, values, column.type, state.labels(column)
         ).text(0, state.version)

@@ -65,7 +65,7 @@ class EvolutionPolicy:
         object.__setattr__(self, "hazards", with_implied(check_hazards(self.hazards)))
         if not isinstance(self.interval, int) or self.interval < 1:
             raise DefinitionError(f"interval counts batches and must be 1 or more, not {self.interval!r}")
-        if not 0 <= self.probability <= 1:
+        if not isinstance(self.probability, int | float) or not 0 <= self.probability <= 1:
             raise DefinitionError(f"probability must be from 0 to 1, not {self.probability!r}")
         for name in ("add_weight", "drop_weight", "max_additions", "max_drops"):
             value = getattr(self, name)

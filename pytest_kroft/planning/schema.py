@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_kroft.errors import AlreadyExists, NotApplicable, UnknownColumn
+from pytest_kroft.errors import AlreadyExists, NotApplicable, listing
 from pytest_kroft.model.choices import Choices
 from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
 from pytest_kroft.model.operations import (
@@ -191,7 +191,10 @@ class SchemaManager:
             return reserved[column] if column in reserved else replace(dropped[column], name=column)
         if self._table(table).has(column):
             raise AlreadyExists("column", column, f" in table {table!r}")
-        raise UnknownColumn(table, column, reserved)
+        raise NotApplicable(
+            f"{column!r} is no reserved column of table {table!r} (reserved: {listing(reserved)}); "
+            "give sql_type= to add a new column"
+        )
 
     def _check_return(self, table: str, column: str) -> None:
         stones = {stone.name for stone in self.tombstones(table)}

@@ -27,6 +27,7 @@ PINNED = {
     "intervalstyle": "postgres",
     "extra_float_digits": "1",
     "bytea_output": "hex",
+    "lc_monetary": "C",
     "standard_conforming_strings": "on",
     "lock_timeout": "10s",
 }

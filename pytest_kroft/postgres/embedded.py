@@ -56,14 +56,14 @@ _START_SECONDS = 60
 _STOP_SECONDS = ((signal.SIGINT, 20), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))
 """Fast shutdown, then immediate shutdown, then none (documentation, section 18.5)."""
 
-_STOP_SCRIPT = """\
-if pid=$(head -n 1 {data}/postmaster.pid 2>/dev/null); then
-  kill -INT $pid; n=0
-  while [ -e {data}/postmaster.pid ] && [ $n -lt 300 ]; do
-    sleep 0.1; n=$((n+1)); [ $n = 200 ] && kill -QUIT $pid; [ $n = 250 ] && kill -KILL $pid
-  done
-fi; rm -rf {directory}"""
-"""The same for a shell; the server removes its pid file when it has stopped."""
+_STOP_SCRIPT = (
+    "if pid=$(head -n 1 {data}/postmaster.pid 2>/dev/null); then"
+    " kill -INT $pid; n=0;"
+    " while [ -e {data}/postmaster.pid ] && [ $n -lt 300 ]; do"
+    " sleep 0.1; n=$((n+1)); [ $n = 200 ] && kill -QUIT $pid; [ $n = 250 ] && kill -KILL $pid;"
+    " done; fi; rm -rf {directory}"
+)
+"""The same for a shell, in one line to paste; the server removes its pid file when it has stopped."""
 
 _WATCH_SCRIPT = "if read -r dismissed; then exit 0; fi\n"
 """The watcher waits at a pipe: a line sends it away; the end of the pipe means that we died."""

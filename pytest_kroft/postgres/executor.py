@@ -11,7 +11,7 @@ from psycopg import sql
 from pytest_kroft.errors import ExecutionError
 from pytest_kroft.model.describe import describe
 from pytest_kroft.model.expressions import is_constant
-from pytest_kroft.model.operations import AddColumn, Insert, Observed, Operation, Update
+from pytest_kroft.model.operations import AddColumn, CreateTable, Insert, Observed, Operation, Update
 from pytest_kroft.model.state import ColumnState, State, TableState
 from pytest_kroft.postgres.statements import (
     Command,
@@ -23,6 +23,7 @@ from pytest_kroft.postgres.statements import (
     Statement,
     UpdateAll,
     UpdateRows,
+    moved_sequences,
     statements,
     table_name,
 )
@@ -42,22 +43,30 @@ class Executor:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.observed: Observed | None = None
+        """What only the server could know after the last operation, or None."""
 
     def __call__(self, before: State, operation: Operation, after: State) -> None:
         """Carry one operation out; raises ExecutionError, and then the server holds what it held before."""
+        self.observed = None
         todo = statements(before, operation, after)
         try:
             if todo:
                 with self._connection.transaction():
                     self._run_all(todo)
+                    # Read before the commit: what cannot be observed is not done.
+                    self.observed = self.observe(operation, after)
         except psycopg.Error as error:
-            raise self._refused(operation, before, error) from error
-        except _WrongCount as error:
+            raise self._refused(before, operation, after, error) from error
+        except _Unexpected as error:
             raise ExecutionError(
-                describe(operation, before),
-                f"the server changed {error.actual} rows, and {error.expected} were expected; "
-                "something else wrote to the table (adopt_rows() takes such rows over)",
+                _words(before, operation, after),
+                f"{error}; something else wrote to the table (adopt_rows() takes such rows over)",
             ) from None
+
+    def move_sequences(self, before: State, after: State, name: str) -> None:
+        """Move a table's sequences past the rows that the state took over."""
+        self._run_all(moved_sequences(before, after, name))
 
     def _run_all(self, todo: Sequence[Statement]) -> None:
         for statement in todo:
@@ -91,14 +100,17 @@ class Executor:
         # A raw cursor takes $1 and leaves the percent sign alone, which names may hold.
         cursor = psycopg.RawCursor(self._connection).execute(query, parameters)
         if cursor.rowcount != expected:
-            raise _WrongCount(expected, cursor.rowcount)
+            raise _wrong_count(expected, cursor.rowcount)
 
     def _copy(self, statement: InsertRows) -> None:
         names = sql.SQL(", ").join(sql.Identifier(field.name) for field in statement.fields)
         query = sql.SQL("COPY {} ({}) FROM STDIN").format(statement.table, names)
-        with self._connection.cursor() as cursor, cursor.copy(query) as copy:
-            for row in statement.rows:
-                copy.write_row(row)
+        with self._connection.cursor() as cursor:
+            with cursor.copy(query) as copy:
+                for row in statement.rows:
+                    copy.write_row(row)
+            if cursor.rowcount != len(statement.rows):
+                raise _wrong_count(len(statement.rows), cursor.rowcount)
 
     def observe(self, operation: Operation, after: State) -> Observed | None:
         """The cells that only the server could know after an operation, or None where there are none."""
@@ -115,50 +127,89 @@ class Executor:
     def _read(
         self, state: State, table: TableState, columns: Sequence[ColumnState], numbers: Sequence[int]
     ) -> dict[str, tuple[str | None, ...]]:
-        if not table.key:
-            name, column = table.definition.name, columns[0].name
-            raise ExecutionError(
-                f"reading column {column!r} of {name!r}",
-                "the server computes it, and without a primary key its rows cannot be told apart",
-            )
-        keys = state.readers(table, table.key)
-        wanted = sql.SQL(", ").join(_as_text(column.name) for column in (*table.key, *columns))
-        found = self._connection.execute(
-            sql.SQL("SELECT {} FROM {}").format(wanted, table_name(table))
-        ).fetchall()
-        size = len(table.key)
-        by_key = {tuple(row[:size]): tuple(row[size:]) for row in found}
-        rows = [by_key[table.texts(table.rows[number], keys)] for number in numbers]
+        # Without a key, rows that agree in all other columns are as good as one another.
+        known = table.key or [column for column in table.columns if column not in columns]
+        wanted = sql.SQL(", ").join(_as_text(column.name) for column in (*known, *columns))
+        query = sql.SQL("SELECT {} FROM {}").format(wanted, table_name(table))
+        found: dict[tuple[str | None, ...], list[tuple[str | None, ...]]] = {}
+        for row in self._connection.execute(query).fetchall():
+            found.setdefault(tuple(row[: len(known)]), []).append(tuple(row[len(known) :]))
+        readers = state.readers(table, known)
+        rows = []
+        for number in numbers:
+            texts = table.texts(table.rows[number], readers)
+            if not found.get(texts):
+                row = " ".join(map(str, texts))
+                raise _Unexpected(f"the server has no row {row} of {table.definition.name!r}")
+            rows.append(found[texts].pop())
         return {column.name: tuple(row[index] for row in rows) for index, column in enumerate(columns)}
 
-    def _refused(self, operation: Operation, before: State, error: psycopg.Error) -> ExecutionError:
-        words = error.diag.message_primary or str(error).strip() or type(error).__name__
+    def _refused(
+        self, before: State, operation: Operation, after: State, error: psycopg.Error
+    ) -> ExecutionError:
+        reason = error.diag.message_primary or str(error).strip() or type(error).__name__
         if error.diag.message_detail:
-            words += f" ({error.diag.message_detail})"
-        if isinstance(error, psycopg.errors.LockNotAvailable):
-            words += "; " + self._blockers()
-        if isinstance(error, psycopg.errors.IntegrityConstraintViolation):
-            words += "; give the column a generator whose values the constraint allows"
-        return ExecutionError(describe(operation, before), words, sqlstate=error.sqlstate)
+            reason += f" ({error.diag.message_detail})"
+        reason += self._hint(operation, before, error)
+        return ExecutionError(_words(before, operation, after), reason, sqlstate=error.sqlstate)
 
-    def _blockers(self) -> str:
-        sessions = self._connection.execute(BLOCKERS_QUERY).fetchall()
+    def _hint(self, operation: Operation, before: State, error: psycopg.Error) -> str:
+        match error:
+            case psycopg.errors.LockNotAvailable():
+                return "; " + self._blockers(_locked(operation, before))
+            case psycopg.errors.DuplicateTable() | psycopg.errors.DuplicateObject():
+                return "; kroft makes its tables and types itself, in a database without them"
+            case psycopg.errors.UniqueViolation() | psycopg.errors.ForeignKeyViolation():
+                return (
+                    "; if something else wrote to the table, adopt_rows() takes such rows over, "
+                    "and else give the column a generator whose values the constraint allows"
+                )
+            case psycopg.IntegrityError():
+                return "; give the column a generator whose values the constraint allows"
+            case _:
+                return ""
+
+    def _blockers(self, tables: Sequence[sql.Identifier]) -> str:
+        names = [table.as_string(self._connection) for table in tables]
+        sessions = self._connection.execute(BLOCKERS_QUERY, [names]).fetchall()
         named = [
             f"session {pid} ({state}) whose last statement was: {query}" for pid, state, query in sessions
         ]
         return "the table is locked by " + ("; ".join(named) or "a session that is gone by now")
 
 
-class _WrongCount(Exception):
-    def __init__(self, expected: int, actual: int) -> None:
-        self.expected, self.actual = expected, actual
-        super().__init__()
+def _locked(operation: Operation, before: State) -> list[sql.Identifier]:
+    """The tables that an operation locks: its own and those that a foreign key ties to it."""
+    definition = operation.definition if isinstance(operation, CreateTable) else None
+    name = definition.name if definition else getattr(operation, "table", "")
+    columns = [*(definition.active if definition else ())]
+    if isinstance(operation, AddColumn):
+        columns.append(operation.column)
+    if name in before.tables:
+        columns.extend(column.definition for column in before.tables[name].columns)
+    tied = {column.reference.table for column in columns if column.reference}
+    tied.update(child.definition.name for child, _ in before.references_to(name))
+    return [table_name(table) for key, table in before.tables.items() if key in {name, *tied}]
+
+
+class _Unexpected(Exception):
+    """The server did or holds something else than the state predicted; says what."""
+
+
+def _wrong_count(expected: int, actual: int) -> _Unexpected:
+    return _Unexpected(f"the server changed {actual} rows, and {expected} were expected")
+
+
+def _words(before: State, operation: Operation, after: State) -> str:
+    return describe(operation, after if isinstance(operation, Insert) else before)
 
 
 SEQUENCE_QUERY = "SELECT setval(pg_get_serial_sequence($1, $2), greatest($3::bigint, 1))"
 BLOCKERS_QUERY = """
     SELECT pid, state, left(query, 200) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+    WHERE pid <> pg_backend_pid() AND pid IN (
+        SELECT pid FROM pg_locks WHERE granted AND relation = ANY (%s::text[]::regclass[])
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
     ORDER BY xact_start
 """
 

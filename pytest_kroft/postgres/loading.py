@@ -22,7 +22,9 @@ def loader(sql_type: SqlType) -> Load:
     The text itself stays where psycopg has no such value (infinity, a date BC, 24:00), would lose
     something (an interval of months), or does not know the type (an enum: its label).
     """
-    info = postgres.types.get(sql_type.element.catalog_name) if sql_type.builtin else None
+    # psycopg lists "char" under its quoted name.
+    names = (sql_type.element.catalog_name, sql_type.element.name) if sql_type.builtin else ()
+    info = next(filter(None, map(postgres.types.get, names)), None)
     if info is None:
         return str
     oid = info.array_oid if sql_type.array else info.oid
@@ -34,6 +36,9 @@ def loader(sql_type: SqlType) -> Load:
     if element.name == "char" and not sql_type.array:
         # A cast to text strips the padding, which a cursor returns.
         return lambda text: text.ljust(element.modifiers[0])
+    if element.name == "inet" and not sql_type.array:
+        # A cast to text names the mask of a single address, which a cursor leaves out.
+        return lambda text: _or_text(load, text.removesuffix("/128" if ":" in text else "/32"))
     if element.name == "interval":
         return lambda text: text if _has_months(text) else _or_text(load, text)
     return lambda text: _or_text(load, text)

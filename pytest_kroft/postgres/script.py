@@ -34,6 +34,7 @@ SETTINGS = {
     "IntervalStyle": "postgres",
     "extra_float_digits": "1",
     "bytea_output": "hex",
+    "lc_monetary": "C",
     "standard_conforming_strings": "on",
 }
 """The settings under which the state's texts were written."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -37,7 +37,7 @@ class Server:
     """
 
     kind: str
-    admin: str
+    admin: str = field(repr=False)  # may hold a password
     version: int
     found: str
     embedded: EmbeddedServer | None = None

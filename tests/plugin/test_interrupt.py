@@ -1,0 +1,59 @@
+"""After a run, and after one that is broken off, nothing of kroft's remains."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.conftest import Project, leftovers
+
+BODY = """
+import os, time
+from pathlib import Path
+@pytest.mark.kroft("orders", rows=2)
+def test_long(kroft_db):
+    Path("ready").touch()
+    while {going}: {busy}
+"""
+ENDLESS = {"waiting": "time.sleep(60)", "working": "kroft_db.run(batches=1, rows=5)"}
+
+
+def start(project: Project, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A run with an embedded server whose temporary files lie in the folder."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pytest", "--kroft-server=embedded", *arguments],
+        cwd=project.path, env={**os.environ, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def test_a_run_leaves_nothing(project: Project, open_tmp: Path) -> None:
+    project.write("test_it.py", BODY.format(going="False", busy="pass") + "    assert False")
+    run = start(project, open_tmp, "-p", "no:cacheprovider")
+    output, _ = run.communicate(timeout=60)
+    assert "1 failed" in output
+    assert leftovers(open_tmp) == []
+
+
+@pytest.mark.parametrize("busy", ENDLESS)
+def test_a_run_that_is_interrupted_leaves_nothing(project: Project, open_tmp: Path, busy: str) -> None:
+    project.write("test_it.py", BODY.format(going="True", busy=ENDLESS[busy]))
+    with start(project, open_tmp) as run:
+        deadline = time.monotonic() + 60
+        while not (project.path / "ready").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        # The directory, the server and what watches over it: otherwise the test could not fail.
+        assert len(leftovers(open_tmp)) >= 3
+        run.send_signal(signal.SIGINT)
+        output, _ = run.communicate(timeout=60)
+    assert run.returncode == pytest.ExitCode.INTERRUPTED
+    assert "KeyboardInterrupt" in output
+    assert "INTERNALERROR" not in output
+    assert "Exception ignored" not in output
+    assert leftovers(open_tmp) == []

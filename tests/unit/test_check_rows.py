@@ -1,0 +1,172 @@
+"""Whether an operation on rows applies."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_kroft.errors import NotApplicable, OperationError, Protected, UnknownColumn
+from pytest_kroft.model.check import check
+from pytest_kroft.model.clock import START
+from pytest_kroft.model.columns import TableDefinition
+from pytest_kroft.model.fold import apply, fold
+from pytest_kroft.model.operations import AddColumn, Delete, DropColumn, Insert, Observed, Operation, Truncate, Update, kind
+from pytest_kroft.model.state import State
+from tests.definitions import CUSTOMERS, LOG, ORDERS, PAIRS, TREE, Column, timeline
+
+SMALL = TableDefinition(
+    "small", [Column("id", "int", primary_key=True), Column("bit", "bit(2)", unique=True, nullable=False)]
+)
+
+
+@pytest.fixture(scope="module")
+def state() -> State:
+    made = timeline(CUSTOMERS, ORDERS, LOG, PAIRS, TREE, SMALL)
+    operations: list[Operation] = [
+        Insert("customers", 1, 3, START, cells={"id": ("1", "2", "3"), "email": ("a", "b", None)}),
+        Insert("orders", 1, 3, START, parents={"customer_id": (1, 1, None)}, cells={"code": ("x    ", "y    ", None)}),
+        Insert("log", 1, 2, START),
+        Insert("pairs", 1, 2, START, parents={"left": (1, 1)}, cells={"right": ("a", "b"), "value": ("1", None)}),
+        Insert("tree", 1, 2, START, cells={"id": ("1", "2"), "parent": (None, "1")}),
+        Update("customers", (1,), ("name",), 4, START),
+    ]
+    return fold(operations, made.state)
+
+
+def insert(table: str = "customers", first: int = 4, count: int = 1, **more) -> Insert:
+    return Insert(table, first, count, START, **more)
+
+
+def update(table: str = "customers", rows=(1,), columns=("name",), revision: int = 5, **more) -> Update:
+    return Update(table, rows, columns, revision, START, **more)
+
+
+REFUSED = [
+    (insert(count=0), NotApplicable, "at least one row, not 0"),
+    (insert(count=-1), NotApplicable, "at least one row, not -1"),
+    (insert(first=3), NotApplicable, "row number 3 of 'customers' was used before; the next is 4"),
+    (insert(first=0), NotApplicable, "was used before"),
+    (insert(cells={"name": ("a", "b")}), NotApplicable, "2 values are given for 'name' .* for 1 rows"),
+    (insert(cells={"name": (None,)}), NotApplicable, "'name' .* NOT NULL"),
+    (insert(cells={"mood": ("happy",)}), NotApplicable, "'happy' is no label of 'my mood'.*sad, ok"),
+    (insert(cells={"email": ("a",)}), NotApplicable, "row number 4 .* repeat a unique value: email a"),
+    (insert(count=2, cells={"email": ("c", "c")}), NotApplicable, "row number 5 .* email c"),
+    (insert(cells={"id": ("2",)}), NotApplicable, "row number 4 .* id 2"),
+    (insert(parents={"name": (1,)}), UnknownColumn, "'name'"),
+    (insert("orders", cells={"double_amount": ("1",)}), Protected, "'double_amount'.*the server computes it"),
+    (insert("orders", cells={"customer_id": ("9",)}), NotApplicable, "'customer_id' references 'customers'.*no row '9'"),
+    (insert("orders", parents={"customer_id": (9,)}), NotApplicable, "row number 9 of 'customers'"),
+    (insert("orders", count=2, parents={"customer_id": (1,)}), NotApplicable, "1 values are given for 'customer_id'"),
+    (insert("orders", parents={"missing": (1,)}), UnknownColumn, "'missing'"),
+    (insert("pairs", 3), NotApplicable, "no parent for 'left', which is NOT NULL"),
+    (insert("pairs", 3, parents={"left": (None,)}), NotApplicable, "'left' .* NOT NULL"),
+    (insert("pairs", 3, cells={"right": ("a",), "value": ("9",)}, parents={"left": (1,)}), NotApplicable, "left 1, right a"),
+    (insert("pairs", 3, cells={"right": ("c",), "value": ("1",)}, parents={"left": (2,)}), NotApplicable, "value 1"),
+    (insert("tree", 3, cells={"parent": ("77",)}), NotApplicable, "references 'tree', which has no row '77'"),
+    (insert("small", 1, 5), OperationError, "bit.* 4 "),
+    (insert("small", 5, 1), OperationError, "bit.* 4 "),
+    (update(rows=()), NotApplicable, "no row of 'customers' is named to be updated"),
+    (update(rows=(1, 1)), NotApplicable, "named twice"),
+    (update(rows=(1, 7)), NotApplicable, "row number 7 of 'customers' cannot be updated"),
+    (update(revision=4), NotApplicable, "revision 4 of 'customers' was used before; the next is 5"),
+    (update(columns=("id",)), Protected, "'id'.*the server computes it"),
+    (update(columns=("country",)), Protected, "'country'.*defined as protected"),
+    (update("orders", columns=("double_amount",)), Protected, "'double_amount'"),
+    (update(cells={"tier": ("1",)}), NotApplicable, r"\['tier'\], which it does not name"),
+    (update(cells={"name": ("1", "2")}), NotApplicable, "2 values"),
+    (update(cells={"name": (None,)}), NotApplicable, "NOT NULL"),
+    (update(columns=("email",)), NotApplicable, "unique column 'email' needs fresh row numbers"),
+    (update(columns=("email",), fresh=3), NotApplicable, "row number 3 of 'customers' was used before"),
+    (update(columns=("email",), cells={"email": ("b",)}), NotApplicable, "email b"),
+    (update(rows=(1, 2), columns=("email",), cells={"email": ("z", "z")}), NotApplicable, "email z"),
+    (update("orders", columns=("customer_id",), cells={"customer_id": ("9",)}), NotApplicable, "no row '9'"),
+    (update("orders", columns=("customer_id",), parents={"customer_id": (9,)}), NotApplicable, "row number 9"),
+    (update("tree", columns=("id",), fresh=3), NotApplicable, "'1' of 'tree' cannot be changed: 'parent'"),
+    (update("tree", rows=(2,), columns=("parent",), cells={"parent": ("5",)}), NotApplicable, "no row '5'"),
+    (update("log", columns=("n",), fresh=3), NotApplicable, "cannot be told apart"),
+    (update("log", rows=(1, 2), columns=("n",), fresh=3), NotApplicable, "one and the same value of 'n'"),
+    (update("log", rows=(1, 2), columns=("n",), cells={"n": ("1", "2")}), NotApplicable, "one and the same"),
+    (update("log", rows=(1, 2), columns=("n",), cells={"n": ("1", "1")}, step=1), NotApplicable, "same stamp"),
+    (Delete("customers", ()), NotApplicable, "no row of 'customers' is named to be deleted"),
+    (Delete("customers", (3, 3)), NotApplicable, "named twice"),
+    (Delete("customers", (8,)), NotApplicable, "row number 8 of 'customers' cannot be deleted"),
+    (Delete("customers", (1, 3)), NotApplicable, "row '1' of 'customers' cannot be deleted: 'customer_id' of 'orders'"),
+    (Delete("log", (1,)), NotApplicable, "cannot be told apart"),
+    (Delete("tree", (1,)), NotApplicable, "'parent' of 'tree' references it"),
+    (Truncate("customers"), NotApplicable, "'customers' cannot be truncated: .*'customer_id' of 'orders'"),
+    (Observed("customers", "server", (1,), {"name": ()}), NotApplicable, "observed 0 cells of 'name' for 1 rows"),
+    (Observed("customers", "server", (1,), {"nothing": ("x",)}), UnknownColumn, "'nothing'"),
+    (Observed("customers", "test", (0,), {"name": ("x",)}), NotApplicable, r"not there: \[0\]"),
+    (Observed("customers", "test", (), {}, (9,)), NotApplicable, r"not there: \(9,\)"),
+]
+
+
+@pytest.mark.parametrize("operation, error, reason", REFUSED, ids=lambda value: kind(value) if not isinstance(value, str | type) else "")
+def test_what_cannot_apply_is_refused_with_a_reason(state, operation, error, reason):
+    with pytest.raises(error, match=reason):
+        check(state, operation)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        insert(),
+        insert(first=100, count=3),
+        insert(cells={"id": ("99",), "email": (None,)}),
+        insert("orders", parents={"customer_id": (2,)}),
+        insert("orders", cells={"customer_id": ("2",)}),
+        insert("orders", cells={"customer_id": (None,), "updated_at": (None,)}),
+        insert("pairs", 3, cells={"right": ("a",), "value": (None,)}, parents={"left": (2,)}),
+        insert("tree", 3, 2, cells={"id": ("8", "9"), "parent": ("9", "8")}),
+        insert("tree", 3, cells={"parent": ("2",)}),
+        insert("small", 1, 4),
+        update(),
+        update(rows=(3, 1), columns=("name", "tier"), cells={"tier": ("1", None)}),
+        update(columns=("email",), fresh=4),
+        update(columns=("email",), cells={"email": ("a",)}),
+        update(rows=(1, 2), columns=("email",), cells={"email": ("b", "a")}),
+        update("orders", columns=(), cells={"updated_at": (None,)}),
+        update("orders", columns=("id",), fresh=4),
+        update("tree", rows=(2,), columns=("id", "parent"), cells={"id": ("5",), "parent": ("5",)}),
+        update("log", rows=(1, 2), columns=("n",), cells={"n": ("1", "1")}),
+        Delete("customers", (2, 3)),
+        Delete("tree", (1, 2)),
+        Delete("tree", (2,)),
+        Delete("log", (2, 1)),
+        Truncate("orders"),
+        Truncate("tree"),
+        Observed("customers", "test", (1, 9), {"name": ("x", "y")}, (2,)),
+    ],
+    ids=kind,
+)
+def test_what_applies_is_let_through(state, operation):
+    check(state, operation)
+    assert apply(state, operation) is not state
+
+
+def test_a_generated_value_may_not_meet_one_that_was_given(state):
+    after = apply(state, insert())
+    generated = next(row for row in after.contents("customers") if row[0] not in ("1", "2", "3"))[0]
+    taken = apply(state, insert(cells={"id": (generated,)}, first=4))
+    taken = apply(taken, Delete("customers", (4,)))
+    check(taken, insert(first=5))
+    shifted = State(state.seed, state.tables, state.types, state.births, state.now, state.version)
+    later = apply(shifted, insert(first=5))
+    number = later.table("customers").rows[5]
+    text = later.reader(later.table("customers"), later.table("customers").column("id"))(number)
+    given = apply(state, insert(first=4, cells={"id": (text,)}))
+    with pytest.raises(NotApplicable, match=f"id {text}"):
+        check(given, insert(first=5))
+
+
+def test_numbers_are_compared_by_value():
+    table = TableDefinition("t", [Column("a", "numeric", unique=True), Column("b", "double precision", unique=True)])
+    state = apply(timeline(table).state, insert("t", 1, cells={"a": ("1.0",), "b": ("0",)}))
+    with pytest.raises(NotApplicable, match="a 1.00"):
+        check(state, insert("t", 2, cells={"a": ("1.00",), "b": ("1",)}))
+    with pytest.raises(NotApplicable, match="b -0"):
+        check(state, insert("t", 2, cells={"a": ("2",), "b": ("-0",)}))
+
+
+def test_a_unique_set_goes_with_its_column(state):
+    after = fold([DropColumn("customers", "email"), AddColumn("customers", Column("email", "text"))], state)
+    check(after, insert(count=2, cells={"email": ("c", "c")}))

@@ -1,0 +1,109 @@
+"""Where every decision comes from."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_kroft.model.choices import SeededChoices, derive_seed
+from tests.definitions import MODEST
+
+SEEDS = st.integers(-(2**70), 2**70)
+
+
+@MODEST
+@given(SEEDS, st.integers(-(2**62), 2**62), st.integers(0, 2**62))
+def test_an_integer_lies_in_its_range(seed, low, width):
+    assert low <= SeededChoices(seed).integer(low, low + width) <= low + width
+
+
+@MODEST
+@given(SEEDS, st.lists(st.integers(), max_size=40, unique=True), st.integers(0, 50))
+def test_a_sample_is_of_that_many_different_items_in_their_order(seed, items, count):
+    taken = SeededChoices(seed).sample(items, count)
+    assert len(taken) == min(count, len(items))
+    places = [items.index(item) for item in taken]
+    assert places == sorted(set(places))
+
+
+@MODEST
+@given(SEEDS, st.lists(st.text(), min_size=1))
+def test_one_of_is_one_of(seed, items):
+    assert SeededChoices(seed).one_of(items) in items
+
+
+@MODEST
+@given(SEEDS)
+def test_the_same_seed_gives_the_same_answers_whatever_else_draws(seed):
+    def answers() -> list:
+        choices = SeededChoices(seed)
+        random.random()  # what others draw has no part in it
+        return [
+            choices.integer(0, 2**64 - 1), choices.chance(0.5), choices.one_of("abc"), choices.sample(range(100), 5),
+            choices.sample(range(10), 5),
+        ]  # fmt: skip
+
+    assert answers() == answers()
+
+
+def test_the_answers_of_a_seed_never_change():
+    choices = SeededChoices(7)
+    assert [choices.integer(1, 1000) for _ in range(5)] == PINNED
+    assert derive_seed(7, "a", "b") == PINNED_SEED
+
+
+PINNED = [460, 722, 990, 388, 237]
+PINNED_SEED = 5177306322290014883
+
+
+def test_an_empty_range_is_refused():
+    with pytest.raises(ValueError, match="no whole number from 2 to 1"):
+        SeededChoices(1).integer(2, 1)
+    with pytest.raises(ValueError):
+        SeededChoices(1).one_of([])
+    assert SeededChoices(1).sample([], 3) == ()
+    assert SeededChoices(1).sample([1, 2], 0) == ()
+
+
+def test_certain_chances():
+    choices = SeededChoices(1)
+    assert not any(choices.chance(0) for _ in range(1000))
+    assert all(choices.chance(1) for _ in range(1000))
+
+
+def test_answers_are_evenly_spread():
+    choices = SeededChoices(3)
+    integers = Counter(choices.integer(1, 6) for _ in range(6000))
+    assert set(integers) == {1, 2, 3, 4, 5, 6}
+    assert all(850 < count < 1150 for count in integers.values())
+    assert 2800 < sum(choices.chance(0.3) for _ in range(10_000)) < 3200
+    assert all(850 < count < 1150 for count in Counter(choices.one_of("abcdef") for _ in range(6000)).values())
+
+
+@pytest.mark.parametrize("total, count", [(10, 5), (40, 4)])
+def test_every_item_is_as_likely_in_a_sample_as_the_others(total, count):
+    choices = SeededChoices(5)
+    found = Counter(item for _ in range(4000) for item in choices.sample(range(total), count))
+    expected = 4000 * count / total
+    assert len(found) == total
+    assert all(0.8 * expected < seen < 1.2 * expected for seen in found.values())
+
+
+@MODEST
+@given(SEEDS, st.lists(st.text(max_size=4), max_size=4))
+def test_a_derived_seed_has_63_bits_and_keeps_its_parts_apart(seed, path):
+    derived = derive_seed(seed, *path)
+    assert 0 <= derived < 2**63
+    assert derived == derive_seed(seed, *path)
+    assert derived != derive_seed(seed + 1, *path)
+    assert derived != derive_seed(seed, *path, "x")
+
+
+def test_the_parts_of_a_path_are_kept_apart():
+    assert derive_seed(1, "ab", "c") != derive_seed(1, "a", "bc")
+    assert derive_seed(1, "ab", "c") != derive_seed(1, "abc")
+    assert derive_seed(1, "\ud800") != derive_seed(1, "?")

@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from pytest_kroft.planning.policy import POLICIES, EvolutionPolicy
     from pytest_kroft.planning.schema import SchemaManager
     from pytest_kroft.postgres.script import script
-    from pytest_kroft.server import KroftServer
+    from pytest_kroft.server import KroftServer, start_server
     from pytest_kroft.simulation import BatchReport, SimulationReport, SimulationRunner
 
 __version__ = "0.1.0"
@@ -104,7 +104,7 @@ _HOMES = {
     "planning.policy": ("POLICIES", "EvolutionPolicy"),
     "planning.schema": ("SchemaManager",),
     "postgres.script": ("script",),
-    "server": ("KroftServer",),
+    "server": ("KroftServer", "start_server"),
     "simulation": ("BatchReport", "SimulationReport", "SimulationRunner"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -121,6 +121,7 @@ __all__ = [
     "SetNullable", "SimulationReport", "SimulationRunner", "State", "Sync", "TableDefinition", "Truncate",
     "UnknownColumn", "UnknownTable", "UnknownType", "Update", "ValueRefused", "__version__", "check",
     "default_registry", "describe", "fold", "register_column", "register_enum", "register_table", "script",
+    "start_server",
 ]  # fmt: skip
 
 

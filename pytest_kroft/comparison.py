@@ -70,7 +70,7 @@ class Comparison:
         return self.same
 
     def render(self, limit: int = 5) -> str:
-        """The differences as text: a headline, the first ``limit`` rows of all kinds, and the columns."""
+        """The differences as text: a headline, the columns, and the first ``limit`` rows of all kinds."""
         if self.same:
             return f"{self.table}: the copy is the same ({_rows(self.expected_count)})"
         missing = self._row_lines(self.missing, "not in the copy")
@@ -80,7 +80,7 @@ class Comparison:
         lines = [line for kind, count in zip(kinds, shown, strict=True) for line in kind[:count]]
         left = sum(map(len, kinds)) - len(lines)
         more = [f"... and {left} more"] if left else []
-        return "\n  ".join([f"{self.table}: {self._headline()}", *lines, *more, *self._column_lines()])
+        return "\n  ".join([f"{self.table}: {self._headline()}", *self._column_lines(), *lines, *more])
 
     def raise_if_different(self) -> None:
         """Raises errors.Mismatch, with the rendering as its text, unless both sides are the same."""

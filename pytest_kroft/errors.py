@@ -12,6 +12,11 @@ from collections.abc import Iterable
 class KroftError(Exception):
     """The base of all errors of pytest-kroft."""
 
+    def __init_subclass__(cls) -> None:
+        # Users import errors from the package, and a failing test prints where an error comes from.
+        if cls.__module__ == __name__:
+            cls.__module__ = __name__.partition(".")[0]
+
 
 def listing(names: Iterable[str], nothing: str = "none") -> str:
     """Names for a sentence: ``a, b, c``, or the word for an empty list."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from pytest_kroft.database import Clock, KroftDB
 from pytest_kroft.model.registry import Definition
 from pytest_kroft.planning.policy import EvolutionPolicy
 from pytest_kroft.postgres.databases import Database, Databases
-from pytest_kroft.postgres.server import Server
+from pytest_kroft.postgres.server import AUTO, Server, find_server
 
 RECENT = 5
 """How many databases of one test are remembered after they were given back, the latest ones."""
@@ -40,6 +41,12 @@ class KroftServer:
         """The seed of a database that is asked for without one: under pytest the running test's."""
         self.test: str | None = None
         """The test that a new database's history belongs to: under pytest the running one."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     @property
     def dsn(self) -> str:
@@ -131,3 +138,16 @@ class KroftServer:
         self._closed = True
         self._databases.close()
         self._server.close()
+
+
+def start_server(dsn: str | None = None, *, source: str = AUTO) -> KroftServer:
+    """A server for a script: ``with start_server() as server, server.database(orders) as db: ...``.
+
+    Args:
+        dsn: The libpq URI of a server that runs already; without it the embedded one is started.
+        source: ``"auto"`` or ``"embedded"``.
+
+    Raises:
+        ServerNotFound: where there is none; says what was looked for and what helps.
+    """
+    return KroftServer(find_server(dsn=dsn, source=source))

@@ -7,10 +7,7 @@ To use a database that is there already, `KroftDB(dsn, orders, seed=7)` is enoug
 
 from __future__ import annotations
 
-from contextlib import closing
-
-from pytest_kroft import ColumnDefinition, KroftServer, TableDefinition
-from pytest_kroft.postgres.server import find_server
+from pytest_kroft import ColumnDefinition, KroftServer, TableDefinition, start_server
 
 orders = TableDefinition(
     "orders",
@@ -36,5 +33,5 @@ def simulate(server: KroftServer) -> None:
 
 
 if __name__ == "__main__":
-    with closing(KroftServer(find_server())) as server:
+    with start_server() as server:
         simulate(server)

@@ -88,7 +88,11 @@ def _with_default(state: State, table: TableState, *, nullable: bool) -> list[Op
     added: list[Operation] = []
     for column in reserved_columns(table):
         computed_or_ruled = column.generated or column.identity or column.unique or column.references
-        if computed_or_ruled or (nullable and not column.nullable) or (not nullable and may_make_null(column)):
+        if (
+            computed_or_ruled
+            or (nullable and not column.nullable)
+            or (not nullable and may_make_null(column))
+        ):
             continue
         default = column.default if column.default is not None else constant_default(state, table, column)
         added.append(AddColumn(table.definition.name, replace(column, default=default, nullable=nullable)))
@@ -123,19 +127,33 @@ def rename_column(state: State, table: TableState, choices: Choices) -> Sequence
 
 
 def readd_column(state: State, table: TableState, choices: Choices) -> Sequence[Operation]:
-    """A dropped column comes back under its name: as it was, or with another type."""
+    """A dropped column comes back under its name, as it was or with another type.
+
+    Or a column goes and comes back in one step: a consumer that looks between steps sees none missing.
+    """
     gone = {stone.name: stone for stone in table.tombstones if not table.has(stone.name)}
-    candidates = [
-        AddColumn(table.definition.name, _reborn(stone.definition, stone.name, sql_type))
+    returns: list[list[Operation]] = [
+        [AddColumn(table.definition.name, _reborn(stone.definition, stone.name, sql_type))]
         for stone in gone.values()
-        for sql_type in (stone.sql_type, *map(str, _types_after(stone.sql_type)))
+        for sql_type in (stone.sql_type, *map(str, _types_after(parse_type(stone.sql_type))))
         if not stone.definition.generated
     ]
-    return _first_fit(state, choices, candidates)
+    at_once: list[list[Operation]] = [
+        [DropColumn(table.definition.name, column.name), _again(table, column, sql_type)]
+        for column in _unprotected(table)
+        for sql_type in (column.type, *_types_after(column.type))
+        if not column.computed
+    ]
+    fit = [operations for operations in [*returns, *at_once] if all_apply(state, operations)]
+    return choices.one_of(fit) if fit else NOTHING
 
 
-def _types_after(sql_type: str) -> Sequence[SqlType]:
-    return retypings(parse_type(sql_type))[:3]
+def _types_after(sql_type: SqlType) -> Sequence[SqlType]:
+    return retypings(sql_type)[:3]
+
+
+def _again(table: TableState, column: ColumnState, sql_type: SqlType) -> Operation:
+    return AddColumn(table.definition.name, _reborn(column.definition, column.name, str(sql_type)))
 
 
 def _reborn(definition: ColumnDefinition, name: str, sql_type: str) -> ColumnDefinition:

@@ -216,7 +216,7 @@ class MutationEngine:
         if count is not None and count < 0:
             raise NotApplicable(f"the count must be 0 or more, not {count!r}")
         if not table.key:
-            return tuple(table.rows.numbers)
+            return () if count == 0 or fraction == 0 else tuple(table.rows.numbers)
         wanted = self._count(count) if fraction is None else round(len(table.rows) * fraction)
         return self._choices.sample(_deletable(state, table) if deleting else table.rows.numbers, wanted)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from pytest_kroft.errors import DefinitionError, listing
@@ -52,7 +53,7 @@ class EvolutionPolicy:
             negative weight or limit.
     """
 
-    hazards: frozenset[str] = _EVOLVING
+    hazards: AbstractSet[str] = _EVOLVING
     interval: int = 2
     probability: float = 0.5
     add_weight: int = 3
@@ -96,7 +97,7 @@ class EvolutionPolicy:
 
     def allows(self, *hazards: str) -> bool:
         """Whether all of these hazards may happen."""
-        return self.hazards.issuperset(hazards)
+        return self.hazards >= set(hazards)
 
 
 def as_policy(policy: EvolutionPolicy | str | Iterable[str] | None) -> EvolutionPolicy:

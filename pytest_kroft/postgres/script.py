@@ -35,6 +35,8 @@ SETTINGS = {
     "extra_float_digits": "1",
     "bytea_output": "hex",
     "lc_monetary": "C",
+    # Where an enum without a schema lives.
+    "search_path": "public",
     "standard_conforming_strings": "on",
 }
 """The settings under which the state's texts were written."""

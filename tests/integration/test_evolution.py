@@ -226,9 +226,7 @@ def test_a_run_reports_what_it_did(make_db: MakeDB) -> None:
     assert report.operations == len(db.history) - operations
     after = Counter(map(kind, db.history)) - before
     assert after["sync"] == 8
-    assert report.schema_changes == {
-        name: count for name, count in after.items() if name in SCHEMA_KINDS
-    }
+    assert report.schema_changes == {name: count for name, count in after.items() if name in SCHEMA_KINDS}
     assert sum(batch.rows for batch in report.batches) == report.inserted + report.updated + report.deleted
     assert report.inserted == db.mutations.counters["inserted"] - counted["inserted"] > 0
     assert f"8 batches, {report.operations} operations (seed 3)" in str(report)
@@ -245,7 +243,9 @@ def test_a_stream_yields_when_the_server_holds_the_batch(make_db: MakeDB) -> Non
         for name in db.state.tables:
             with psycopg.connect(db.dsn) as connection:
                 cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
-                db.assert_same(name, cursor.execute(f"SELECT * FROM {quote(db.state.table(name).name)}".encode()))
+                db.assert_same(
+                    name, cursor.execute(f"SELECT * FROM {quote(db.state.table(name).name)}".encode())
+                )
     assert seen == 6
 
 
@@ -278,7 +278,9 @@ def test_limits_of_a_policy_are_kept_and_named(make_db: MakeDB) -> None:
     dropped = [db.evolution.drop_column(), db.evolution.drop_column()]
     assert added in ("note", "vip")
     held, history = db.state, len(db.history)
-    with pytest.raises(LimitReached, match="limit of 1 additions of a column is reached; raise max_additions"):
+    with pytest.raises(
+        LimitReached, match="limit of 1 additions of a column is reached; raise max_additions"
+    ):
         db.evolution.add_column()
     with pytest.raises(LimitReached, match="limit of 2 drops of a column is reached; raise max_drops"):
         db.evolution.drop_column()
@@ -331,7 +333,7 @@ def test_a_new_label_of_an_enum_is_used(make_db: MakeDB) -> None:
     db.mutations.insert(count=60)
     labels = Counter(row["mood"] for row in db.expected())
     assert labels["so-so"] > 1
-    assert db.connection.execute("SELECT enum_range(NULL::\"my mood\")::text[]").fetchone() == (
+    assert db.connection.execute('SELECT enum_range(NULL::"my mood")::text[]').fetchone() == (
         ["sad", "so-so", "ok", "it's glad"],
     )
     db.verify()
@@ -368,6 +370,7 @@ def test_a_large_batch_is_inserted_updated_and_deleted(make_db: MakeDB) -> None:
     assert db.mutations.update(fraction=0.5) == 10_000
     assert db.mutations.delete(fraction=0.25) == 5_000
     assert db.connection.execute("SELECT count(*), max(id) FROM t").fetchone() == (15_000, 20_000)
-    assert db.connection.execute("INSERT INTO t (code) VALUES ('mine') RETURNING id").fetchone() > (20_000,)
+    own = "INSERT INTO t (code) VALUES ('mine') RETURNING id > 20000"
+    assert db.connection.execute(own).fetchone() == (True,)
     assert db.adopt_rows() == 1
     assert db.verify()

@@ -30,11 +30,18 @@ CHILD = TableDefinition(
 )
 LATE = TableDefinition(
     "late",
-    [Column("id", "int", primary_key=True), Column("code", "varchar(8)", references="parent(code)", reserved=True)],
+    [
+        Column("id", "int", primary_key=True),
+        Column("code", "varchar(8)", references="parent(code)", reserved=True),
+    ],
 )
 TREE = TableDefinition(
     "tree",
-    [Column("id", "int", primary_key=True), Column("above", "int", references="tree"), Column("name", "text")],
+    [
+        Column("id", "int", primary_key=True),
+        Column("above", "int", references="tree"),
+        Column("name", "text"),
+    ],
 )
 
 
@@ -49,8 +56,12 @@ def test_tables_are_made_parents_first(make_db: MakeDB) -> None:
 
 
 def test_tables_in_a_circle_are_refused(make_db: MakeDB) -> None:
-    one = TableDefinition("one", [Column("id", "int", primary_key=True), Column("x", "int", references="two")])
-    two = TableDefinition("two", [Column("id", "int", primary_key=True), Column("x", "int", references="one")])
+    one = TableDefinition(
+        "one", [Column("id", "int", primary_key=True), Column("x", "int", references="two")]
+    )
+    two = TableDefinition(
+        "two", [Column("id", "int", primary_key=True), Column("x", "int", references="one")]
+    )
     with pytest.raises(DefinitionError, match="reference each other in a circle: one, two"):
         make_db(one, two)
 
@@ -86,9 +97,13 @@ def test_a_parent_with_children_stays(make_db: MakeDB) -> None:
     state = db.state
     with pytest.raises(NotApplicable, match="cannot be deleted: 'parent_id' of 'child' references it"):
         db.mutations.delete("parent", keys=[min(used)])
-    with pytest.raises(NotApplicable, match="table 'parent' cannot be truncated: column 'parent_id' of 'child'"):
+    with pytest.raises(
+        NotApplicable, match="table 'parent' cannot be truncated: column 'parent_id' of 'child'"
+    ):
         db.schema.truncate("parent")
-    with pytest.raises(NotApplicable, match="table 'parent' cannot be dropped: column 'parent_id' of table 'child'"):
+    with pytest.raises(
+        NotApplicable, match="table 'parent' cannot be dropped: column 'parent_id' of table 'child'"
+    ):
         db.schema.drop_table("parent")
     with pytest.raises(NotApplicable, match="column 'code' of table 'parent' cannot be changed"):
         db.schema.drop_column("parent", "code")
@@ -144,7 +159,9 @@ def test_a_reference_to_a_column_that_is_gone_is_refused(make_db: MakeDB) -> Non
         db.schema.add_column("late", "code")
     with pytest.raises(OperationError, match="code"):
         db.schema.create_table(
-            TableDefinition("more", [Column("id", "int"), Column("x", "varchar(8)", references="parent(code)")])
+            TableDefinition(
+                "more", [Column("id", "int"), Column("x", "varchar(8)", references="parent(code)")]
+            )
         )
     assert db.state is state
     assert db.mutations.insert("late", 1) == 1
@@ -152,9 +169,12 @@ def test_a_reference_to_a_column_that_is_gone_is_refused(make_db: MakeDB) -> Non
 
 
 def test_a_reference_to_a_column_of_another_type_is_refused(make_db: MakeDB) -> None:
-    parent = TableDefinition("parent", [Column("id", "int", primary_key=True), Column("n", "int", unique=True)])
+    parent = TableDefinition(
+        "parent", [Column("id", "int", primary_key=True), Column("n", "int", unique=True)]
+    )
     late = TableDefinition(
-        "late", [Column("id", "int", primary_key=True), Column("x", "int", references="parent(n)", reserved=True)]
+        "late",
+        [Column("id", "int", primary_key=True), Column("x", "int", references="parent(n)", reserved=True)],
     )
     db = make_db(parent, late, rows=3)
     db.schema.alter_type("parent", "n", "text")

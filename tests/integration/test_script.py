@@ -18,7 +18,7 @@ from pytest_kroft.model.special import extreme_values, unrepresentable_values
 from pytest_kroft.model.types import CATALOG_NAMES, parse_type
 from pytest_kroft.postgres.databases import Database
 from pytest_kroft.postgres.installation import clean_environment, find_installation
-from pytest_kroft.postgres.script import comment, script
+from pytest_kroft.postgres.script import SETTINGS, comment, script
 from pytest_kroft.verification import content_difference, structure_differences
 from tests.conftest import MakeDB
 from tests.definitions import CUSTOMERS, ENUMS, LOG, ODD, ORDERS, TREE
@@ -42,9 +42,11 @@ def assert_builds_the_same(db: KroftDB, database: Database, folder: Path) -> Non
     file = folder / "history.sql"
     file.write_text(db.sql(), encoding="utf-8")
     done = psql(database.dsn, file)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    assert "ERROR" not in done.stderr
     with psycopg.connect(database.dsn, autocommit=True) as connection:
-        connection.execute("SET bytea_output = 'hex'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'")
+        for setting in SETTINGS.items():
+            connection.execute("SELECT set_config(%s, %s, false)", setting)
         assert list(structure_differences(connection, db.state)) == []
         for name in db.state.tables:
             content_difference(connection, db.state, name).raise_if_different()
@@ -61,7 +63,9 @@ def test_the_script_of_any_history_builds_the_same(
     assert_builds_the_same(db, database, tmp_path)
 
 
-def test_rows_that_the_test_wrote_are_in_the_script(make_db: MakeDB, database: Database, tmp_path: Path) -> None:
+def test_rows_that_the_test_wrote_are_in_the_script(
+    make_db: MakeDB, database: Database, tmp_path: Path
+) -> None:
     db = make_db(*ENUMS, CUSTOMERS, LOG, ORDERS, rows=3)
     db.connection.execute("INSERT INTO customers (name, country) VALUES ('it''s \\ mine', 'xx')")
     db.connection.execute("INSERT INTO log VALUES ('mine')")
@@ -76,7 +80,11 @@ def test_every_value_of_every_type_is_in_the_script(
     make_db: MakeDB, database: Database, tmp_path: Path, sql_type: str
 ) -> None:
     parsed = parse_type(sql_type)
-    columns = [Column("id", "int", primary_key=True), Column("one", sql_type), Column("many", f"{sql_type}[]")]
+    columns = [
+        Column("id", "int", primary_key=True),
+        Column("one", sql_type),
+        Column("many", f"{sql_type}[]"),
+    ]
     db = make_db(TableDefinition("t", columns), seed=2, rows=10)
     given = [*extreme_values(parsed), *unrepresentable_values(parsed)]
     db.mutations.insert(rows=[{"id": -number, "one": text} for number, text in enumerate(given, 1)])
@@ -98,7 +106,9 @@ VOLATILE = [
 def test_what_only_the_server_knew_is_in_the_script(
     make_db: MakeDB, database: Database, tmp_path: Path, late: ColumnDefinition, key: bool
 ) -> None:
-    db = make_db(TableDefinition("t", [Column("id", "int", primary_key=key), Column("n", "int"), late]), rows=6)
+    db = make_db(
+        TableDefinition("t", [Column("id", "int", primary_key=key), Column("n", "int"), late]), rows=6
+    )
     # The order in which the rows lie is another one in the script's database.
     db.mutations.update(fraction=1)
     if key:
@@ -144,23 +154,43 @@ def test_a_script_ends_at_the_first_error(make_db: MakeDB, database: Database, t
         assert connection.execute("SELECT count(*) FROM log").fetchone() == (0,)
 
 
-def test_a_script_works_in_a_database_with_other_settings(
+OTHER_SETTINGS = {
+    "datestyle": "SQL, DMY",
+    "intervalstyle": "iso_8601",
+    "timezone": "Asia/Tokyo",
+    "bytea_output": "escape",
+    "extra_float_digits": "-3",
+    "search_path": "elsewhere",
+    "standard_conforming_strings": "off",
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*standard_conforming_strings")
+def test_neither_a_script_nor_a_database_depends_on_the_settings_it_finds(
     make_db: MakeDB, database: Database, tmp_path: Path
 ) -> None:
     with psycopg.connect(database.dsn, autocommit=True) as connection:
-        for setting in ("datestyle = 'SQL, DMY'", "intervalstyle = 'iso_8601'", "timezone = 'Asia/Tokyo'",
-                        "bytea_output = 'escape'", "search_path = 'elsewhere'"):  # fmt: skip
-            connection.execute(f"ALTER DATABASE {database.name} SET {setting}".encode())
+        for name, value in OTHER_SETTINGS.items():
+            connection.execute(f"ALTER DATABASE {database.name} SET {name} = '{value}'".encode())
     table = TableDefinition(
         "t",
         [
             Column("id", "int", primary_key=True),
-            *(Column(name, name) for name in ("date", "interval", "timestamptz", "bytea", "timestamp")),
+            *(
+                Column(name, name)
+                for name in ("date", "interval", "timestamptz", "bytea", "timestamp", "real")
+            ),
             Column("mood", ENUMS[0].sql_type),
+            Column("text", "text", lambda: "back\\slash and 'quote'"),
         ],
     )
-    db = make_db(ENUMS[0], table, rows=10)
+    db = make_db(ENUMS[0], table, seed=2, rows=10)
     assert_builds_the_same(db, database, tmp_path)
+    with psycopg.connect(database.dsn, autocommit=True) as connection:
+        connection.execute('DROP TABLE public.t; DROP TYPE public."my mood"')
+    with KroftDB(database.dsn, ENUMS[0], table, seed=2, rows=10) as again:
+        assert again.verify()
+        assert again.expected() == db.expected()
 
 
 def test_a_history_that_does_not_apply_has_no_script() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
+from pytest_kroft.comparison import Comparison
 from pytest_kroft.database import KroftDB
 from pytest_kroft.errors import Mismatch, UnknownTable
 from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
@@ -40,7 +41,9 @@ STAYS = TableDefinition(
     ],
     constraints=["PRIMARY KEY (person, room)"],
 )
-LOG = TableDefinition("log", [Column("line", "text"), Column("n", "int"), Column("half", "numeric", generated="n / 2.0")])
+LOG = TableDefinition(
+    "log", [Column("line", "text"), Column("n", "int"), Column("half", "numeric", generated="n / 2.0")]
+)
 
 
 @pytest.fixture
@@ -69,9 +72,15 @@ def test_what_kroft_wrote_verifies(db: KroftDB) -> None:
 @pytest.mark.parametrize(
     "statement, line",
     [
-        ("INSERT INTO people (name) VALUES ('Own')", "people: the copy has 1 row too many\n  id '7': in the copy"),
+        (
+            "INSERT INTO people (name) VALUES ('Own')",
+            "people: the copy has 1 row too many\n  id '7': in the copy",
+        ),
         ("UPDATE people SET name = 'Own' WHERE id = 2", "people: 1 of 6 rows differs\n  id '2': name"),
-        ("DELETE FROM stays; DELETE FROM people WHERE id = 4", "people: the copy lacks 1 of 6 rows\n  id '4'"),
+        (
+            "DELETE FROM stays; DELETE FROM people WHERE id = 4",
+            "people: the copy lacks 1 of 6 rows\n  id '4'",
+        ),
         ("UPDATE stays SET room = 'attic' WHERE ctid = '(0,1)'", "room 'attic': in the copy"),
         ("INSERT INTO log VALUES ('Own', 3)", "line 'Own', n '3'"),
     ],
@@ -82,6 +91,7 @@ def test_a_row_that_the_test_wrote_is_named(db: KroftDB, statement: str, line: s
         db.verify()
     assert line in str(caught.value)
     assert "adopt_rows() accepts rows that the test wrote itself" in str(caught.value)
+    assert isinstance(caught.value.comparison, Comparison)
     assert not caught.value.comparison.same
     assert db.adopt_rows() > 0
     assert db.verify()
@@ -92,7 +102,10 @@ def test_a_row_that_the_test_wrote_is_named(db: KroftDB, statement: str, line: s
     [
         ("DROP TABLE log", 'log: the server has no table "public"."log"'),
         ("ALTER TABLE log RENAME TO logs", 'log: the server has no table "public"."log"'),
-        ("ALTER TABLE log ADD COLUMN more int", "log: column 'more' is integer on the server, absent in the state"),
+        (
+            "ALTER TABLE log ADD COLUMN more int",
+            "log: column 'more' is integer on the server, absent in the state",
+        ),
         ("ALTER TABLE log DROP COLUMN line", "log: column 'line' is absent on the server, text in the state"),
         (
             "ALTER TABLE stays ALTER COLUMN nights TYPE bigint",
@@ -123,9 +136,7 @@ def test_other_tables_of_the_test_are_its_own_business(db: KroftDB) -> None:
     assert db.verify()
 
 
-def test_an_adopted_insert_goes_on_as_a_row_of_krofts(
-    db: KroftDB, make_db: MakeDB, tmp_path: object
-) -> None:
+def test_an_adopted_insert_goes_on_as_a_row_of_krofts(db: KroftDB, make_db: MakeDB, tmp_path: object) -> None:
     own(db, "INSERT INTO people (name, mood, score) VALUES ('Own', 'ok', 1.5), ('Other', NULL, NULL)")
     assert db.adopt_rows("people") == 2
     assert db.expected("people")[-2]["name"] == "Own"
@@ -141,7 +152,10 @@ def test_an_adopted_insert_goes_on_as_a_row_of_krofts(
 
 
 def test_adopted_updates_and_deletions_go_on(db: KroftDB, make_db: MakeDB, tmp_path: object) -> None:
-    own(db, "DELETE FROM stays; UPDATE people SET name = 'Own ' || id, at = '2030-01-01 00:00+00' WHERE id < 3")
+    own(
+        db,
+        "DELETE FROM stays; UPDATE people SET name = 'Own ' || id, at = '2030-01-01 00:00+00' WHERE id < 3",
+    )
     own(db, "DELETE FROM people WHERE id = 5")
     rows = len(db.expected("stays"))
     assert db.adopt_rows() == 3 + rows

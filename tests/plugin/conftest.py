@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-# Loaded before any inner run: pytester forgets what was first imported in one, and a second copy would differ.
+# Loaded before any inner run: pytester forgets what was first imported in one, and a copy would differ.
 import pytest_kroft.report
 import pytest_kroft.server  # noqa: F401
 from pytest_kroft.model.registry import default_registry
@@ -37,6 +37,9 @@ unregistered = TableDefinition("unregistered", [ColumnDefinition("id", "integer"
 mood = EnumDefinition("mood", ["sad", "ok"])
 people = TableDefinition("people", [ColumnDefinition("mood", "mood")])
 """
+APART = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_kroft.plugin"}
+"""The environment of a run in a process of its own: to load every plugin there is costs it seconds."""
+
 HEADER = "import pytest\nfrom tables import items, mood, orders, people, unregistered\n"
 
 
@@ -59,7 +62,7 @@ class Project:
         """Settings besides the one that the project has."""
         self.write("pytest.ini", "\n".join(["[pytest]", "pythonpath = .", *lines, ""]))
 
-    def run(self, *arguments: object, server: bool = True) -> pytest.RunResult:
+    def run(self, *arguments: str, server: bool = True) -> pytest.RunResult:
         """A run of pytest inside this process, with the default registry as it was before it."""
         before = default_registry.snapshot()
         given = [f"--kroft-dsn={self.dsn}"] if server else []
@@ -75,7 +78,8 @@ class Project:
         given = [f"--kroft-dsn={self.dsn}"] if server else []
         return subprocess.run(
             [sys.executable, "-m", "pytest", *given, *arguments],
-            check=False, capture_output=True, text=True, cwd=self.path, env={**os.environ, **environment},
+            check=False, capture_output=True, text=True, cwd=self.path,
+            env={**os.environ, **APART, **environment},
         )  # fmt: skip
 
 
@@ -89,7 +93,7 @@ def project(pytester: pytest.Pytester, server: EmbeddedServer, monkeypatch: pyte
 
 @pytest.fixture
 def open_tmp() -> Iterator[Path]:
-    """A folder for temporary files with a short path, which any user may enter, as an embedded server needs it."""
+    """A folder for temporary files as an embedded server needs it: its path is short, any user may enter."""
     with tempfile.TemporaryDirectory(prefix="run-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)

@@ -13,12 +13,13 @@ import pytest
 
 from pytest_kroft.model.history import History
 from pytest_kroft.postgres.databases import Database
-from tests.plugin.conftest import Project, facts
+from tests.plugin.conftest import APART, Project, facts
 
 FAILING = """
 @pytest.mark.kroft("orders", rows=3)
 def test_it(kroft_db):
     kroft_db.run(batches=5, rows=8)
+    kroft_db.mutations.insert("orders", 2)
     kroft_db.assert_same("orders", [])
 """
 
@@ -41,7 +42,7 @@ def paste(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     given = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
     return subprocess.run(
         ["bash", "-c", command], check=False, capture_output=True, text=True, cwd=folder,
-        env={**given, "PATH": path},
+        env={**given, **APART, "PATH": path},
     )  # fmt: skip
 
 
@@ -66,16 +67,22 @@ def test_it_says_what_happened_and_how_to_have_it_again(project: Project, databa
     assert len(rows) == len([*last.contents("orders")]) > 0
 
 
-def test_the_line_to_paste_fails_again_the_same_way(project: Project) -> None:
-    project.write("test_it.py", FAILING)
-    project.write("test_other.py", "def test_other(kroft_db): pass")
-    first = str(project.run().stdout)
-    before = (project.path / facts(first)["history"]).read_bytes()
-    again = paste(facts(first)["again"], project.path)
+def test_the_line_to_paste_fails_again_the_same_way(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write("some/deep/test_it.py", FAILING)
+    project.write("some/test_other.py", "def test_other(kroft_db): pass")
+    started_in = project.path / "some"
+    monkeypatch.chdir(started_in)
+    first = str(project.run("--kroft-seed=random").stdout)
+    told = facts(first)
+    assert told["again"].startswith("pytest deep/test_it.py::test_it --kroft-seed=")
+    before = (started_in / told["history"]).read_bytes()
+    again = paste(told["again"], started_in)
     assert "1 failed" in again.stdout
     assert differences(again.stdout) == differences(first)
     assert section(again.stdout) == section(first)
-    assert (project.path / facts(first)["history"]).read_bytes() == before
+    assert (started_in / told["history"]).read_bytes() == before
 
 
 ODD_IDS = [
@@ -109,18 +116,6 @@ def test_the_line_to_paste_survives_odd_names(project: Project) -> None:
     result = project.run(*tests, facts(output)["seed"].split()[0])
     result.assert_outcomes(failed=len(ODD_IDS))
     assert differences(str(result.stdout)) == differences(output)
-
-
-def test_the_line_to_paste_works_where_the_run_was_started(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project.write("some/deep/test_it.py", FAILING)
-    monkeypatch.chdir(project.path / "some")
-    first = str(project.run().stdout)
-    assert facts(first)["again"].startswith("pytest deep/test_it.py::test_it --kroft-seed=")
-    again = paste(facts(first)["again"], project.path / "some")
-    assert differences(again.stdout) == differences(first)
-    assert History.load(project.path / "some" / facts(first)["history"])
 
 
 def test_a_test_that_changes_the_folder_does_not_change_the_paths(project: Project) -> None:

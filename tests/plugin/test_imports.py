@@ -14,8 +14,7 @@ def pytest_sessionfinish():
 
 def imported(project: Project) -> str:
     """Which of the heavy modules a run imports that loads no plugin but ours."""
-    project.ini("addopts = -p pytest_kroft.plugin", "markers = other")
-    done = project.run_apart("-s", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    done = project.run_apart("-s")
     assert "1 passed" in done.stdout, done.stdout + done.stderr
     return next(line for line in done.stdout.splitlines() if line.startswith("IMPORTED"))
 

@@ -103,12 +103,12 @@ def test_a_test_of_many_databases_keeps_the_latest(project: Project) -> None:
         "test_it.py",
         """
 def test_many(kroft_server):
-    for count in range(9):
+    for count in range(7):
         with kroft_server.database("orders", rows=count): pass
     assert False
 """,
     )
-    assert kept(project, "--kroft-keep") == [[(4,)], [(5,)], [(6,)], [(7,)], [(8,)]]
+    assert kept(project, "--kroft-keep") == [[(2,)], [(3,)], [(4,)], [(5,)], [(6,)]]
 
 
 def test_an_embedded_server_stays_up_until_the_printed_command_ends_it(

@@ -19,7 +19,7 @@ def test_names(kroft_db): assert {*kroft_db.state.tables} == {"orders", "items"}
 def test_definition(kroft_db): assert [*kroft_db.state.tables] == ["unregistered"]
 @pytest.mark.kroft(mood, people)
 def test_enum(kroft_db):
-    kroft_db.mutations.insert("people", 20)
+    kroft_db.mutations.insert("people", 40)
     assert {row["mood"] for row in kroft_db.expected("people")} == {"sad", "ok", None}
 @pytest.mark.kroft()
 def test_all(kroft_db): assert {*kroft_db.state.tables} == {"orders", "items"}
@@ -62,7 +62,8 @@ from pytest_kroft import POLICIES, EvolutionPolicy
 own = EvolutionPolicy.named("breaking").without("truncate")
 @pytest.mark.kroft("orders")
 def test_default(kroft_db): assert kroft_db.policy.name == "evolving"
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.kroft("orders", policy=n)) for n in POLICIES])
+marked = [pytest.param(name, marks=pytest.mark.kroft("orders", policy=name)) for name in POLICIES]
+@pytest.mark.parametrize("name", marked)
 def test_name(kroft_db, name): assert kroft_db.policy == EvolutionPolicy.named(name)
 @pytest.mark.kroft("orders", policy=own)
 def test_own(kroft_db): assert kroft_db.policy is own

@@ -65,8 +65,8 @@ def test_ours_in_a_test_that_hypothesis_drives(project: Project) -> None:
     project.write(
         "test_it.py",
         """
-from hypothesis import HealthCheck, given, settings, strategies as st
-@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+from hypothesis import given, settings, strategies as st
+@settings(max_examples=5, deadline=None, derandomize=True)
 @given(count=st.integers(0, 5))
 def test_it(kroft_server, count):
     with kroft_server.database("orders", rows=count) as db:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_kroft.errors import ServerNotFound
 from pytest_kroft.postgres import server as module
 from pytest_kroft.postgres.embedded import EmbeddedServer
 from tests.plugin.conftest import Project
@@ -76,13 +77,16 @@ def test_the_connection_string_comes_first(project: Project) -> None:
     assert found(project.run("-s", "--kroft-server=nowhere")) == "the given connection string"
 
 
-@pytest.mark.parametrize("choice", ["embedded", "auto", None])
+@pytest.mark.parametrize("choice", ["embedded", None])
 def test_the_embedded_server(project: Project, choice: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    started = []
-    begin = EmbeddedServer.__init__
-    monkeypatch.setattr(
-        EmbeddedServer, "__init__", lambda self, *given: (started.append(self), begin(self, *given))[1]
-    )
+    started: list[EmbeddedServer] = []
+
+    class Noted(EmbeddedServer):
+        def __init__(self, package: str) -> None:
+            started.append(self)
+            super().__init__(package)
+
+    monkeypatch.setattr(module, "EmbeddedServer", Noted)
     project.write("test_it.py", SAYING + TWO)
     result = project.run(*[f"--kroft-server={choice}"] if choice else [], server=False)
     result.assert_outcomes(passed=3)
@@ -145,7 +149,7 @@ def test_the_search_is_made_once(project: Project, monkeypatch: pytest.MonkeyPat
 
     def refuse(**given: object) -> None:
         asked.append("again")
-        raise module.ServerNotFound("nothing here")
+        raise ServerNotFound("nothing here")
 
     monkeypatch.setattr(module, "find_server", refuse)
     project.write("test_it.py", TWO)

@@ -63,7 +63,7 @@ class Runs:
     def workers(self, *arguments: str) -> dict[str, bytes]:
         """What a run with two workers leaves."""
         folder = self._folder()
-        done = self.project.run_apart("-n", "2", *arguments, HISTORIES=str(folder))
+        done = self.project.run_apart("-p", "xdist", "-n", "2", *arguments, HISTORIES=str(folder))
         assert f"{TESTS} passed" in done.stdout, done.stdout
         return self._read(folder)
 
@@ -110,7 +110,7 @@ def test_it(kroft_server, kroft_seed, request, x):
     while len([*Path().glob("told-*")]) < 2: time.sleep(0.02)
 """,
     )
-    options = ["-n", "2", "--kroft-server=embedded", "--kroft-seed=random"]
+    options = ["-p", "xdist", "-n", "2", "--kroft-server=embedded", "--kroft-seed=random"]
     done = project.run_apart(*options, server=False, TMPDIR=str(open_tmp))
     assert "2 passed" in done.stdout, done.stdout
     told = [path.read_text().splitlines() for path in project.path.glob("told-*")]
@@ -132,7 +132,7 @@ def test_bad(kroft_db): pass
 def test_failing(kroft_db, x): assert False
 """,
     )
-    done = project.run_apart("-n", "2", "--dist=loadgroup")
+    done = project.run_apart("-p", "xdist", "-n", "2", "--dist=loadgroup")
     assert "1 failed, 1 error" in done.stdout, done.stdout
     assert "kroft: test_it.py::test_bad: @pytest.mark.kroft: no table 'nope' is registered" in done.stdout
     assert "INTERNALERROR" not in done.stdout

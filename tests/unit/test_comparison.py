@@ -283,14 +283,14 @@ def test_everything_at_once() -> None:
         row["price"] = Decimal("4.00")
     assert orders(expected, actual).render().splitlines() == [
         "orders: the copy lacks 3 of 100 rows, has 2 rows too many, and 4 rows differ",
+        "  the copy lacks the column discount",
+        "  the copy has a column old_price that the source does not have",
         "  id 0: not in the copy",
         "  id 1: not in the copy",
         "  id 200: in the copy, but not in the source",
         "  id 201: in the copy, but not in the source",
         "  id 3: price is 5.00 in the source, 4.00 in the copy",
         "  ... and 4 more",
-        "  the copy lacks the column discount",
-        "  the copy has a column old_price that the source does not have",
     ]
 
 

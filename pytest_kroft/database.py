@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -13,13 +12,12 @@ from typing import Any, Literal, Self
 import psycopg
 
 from pytest_kroft.comparison import Comparison, compare
-from pytest_kroft.errors import DefinitionError, ExecutionError, KroftError, Mismatch, ValueRefused
+from pytest_kroft.errors import DefinitionError, KroftError, Mismatch, NotApplicable, ValueRefused
 from pytest_kroft.model.choices import Choices, SeededChoices
-from pytest_kroft.model.codec import encode
 from pytest_kroft.model.columns import EnumDefinition, TableDefinition
 from pytest_kroft.model.history import History
 from pytest_kroft.model.literals import canonical, is_opaque
-from pytest_kroft.model.operations import CreateTable, CreateType, Observed, Operation, Sync
+from pytest_kroft.model.operations import CreateTable, CreateType, Operation
 from pytest_kroft.model.registry import Definition, default_registry
 from pytest_kroft.model.state import State
 from pytest_kroft.model.timeline import Timeline
@@ -33,8 +31,9 @@ from pytest_kroft.postgres.executor import Executor
 from pytest_kroft.postgres.loading import loader
 from pytest_kroft.postgres.script import SETTINGS, script
 from pytest_kroft.postgres.uri import parameters
+from pytest_kroft.replay import play
 from pytest_kroft.simulation import BatchReport, SimulationReport, SimulationRunner
-from pytest_kroft.verification import content_difference, observe_test, structure_differences
+from pytest_kroft.verification import content_difference, observe_tests_writes, structure_differences
 
 Connection = psycopg.Connection[Any]
 Clock = Literal["logical", "server"]
@@ -116,7 +115,7 @@ class KroftDB:
         tables = [item for item in items if isinstance(item, TableDefinition)]
         for enum in enums:
             self.apply(CreateType(enum))
-        for table in _parents_first(tables):
+        for table in tables:
             self.apply(CreateTable(table))
             if rows:
                 self.mutations.insert(table.name, rows)
@@ -203,42 +202,7 @@ class KroftDB:
         What a database holds already, because it was made with the same tables, is not done twice.
         Raises ExecutionError where the server computes other values than the history observed.
         """
-        # Under another seed the cells of another history are no function of an address.
-        todo = history if history.seed == self.seed else history.literal()
-        for operation in todo.operations[self._done_already(history) :]:
-            if isinstance(operation, Observed) and operation.by == "server":
-                self._follow_observed(operation)
-                continue
-            self.apply(operation)
-            if isinstance(operation, Sync):
-                yield operation
-        yield None
-
-    def _done_already(self, history: History) -> int:
-        """How many operations of a history made what is there, be they saved with their cells or not."""
-        done = len(self.history)
-        same = [
-            _without_generators(mine) == _without_generators(other)
-            for mine, other in zip(
-                self.history.literal(),
-                replace(history, operations=history.operations[:done]).literal(),
-                strict=False,
-            )
-        ]
-        return done if len(same) == done and all(same) else 0
-
-    def _follow_observed(self, observed: Observed) -> None:
-        """Hold what a history observed: where this server computed something else, it is written."""
-        if self.history[-1] == observed:
-            return
-        table = self.state.table(observed.table)
-        computed = [name for name in observed.cells if table.column(name).computed]
-        if computed:
-            raise ExecutionError(
-                f"replaying on {observed.table!r}",
-                f"the server computed other values of {', '.join(computed)} than the history observed",
-            )
-        self._timeline.apply(replace(observed, by="test"))
+        return play(self, history)
 
     def sql(self) -> str:
         """The history as an SQL script: ``psql -f`` of it builds the same content."""
@@ -286,24 +250,13 @@ class KroftDB:
         """Accept what the test wrote to a table, or to all of them, by itself; how many rows differed."""
         self._verify_structure()
         names = list(self.state.tables) if table is None else [self.state.only_table(table)]
-        differing = {
-            name: count
-            for name in names
-            if (count := _count(content_difference(self._own, self.state, name)))
-        }
-        for observed in self._in_order([observe_test(self._own, self.state, name) for name in differing]):
+        observed, differing = observe_tests_writes(self._own, self.state, names)
+        for one in observed:
             before = self.state
             # The rows are there already: the server has only the sequences to move.
-            self._timeline.adopt(observed)
-            self._executor.move_sequences(before, self.state, observed.table)
-        return sum(differing.values())
-
-    def _in_order(self, observed: Sequence[Observed]) -> list[Observed]:
-        """Observations in an order in which a replay can write them: a referenced row is removed last."""
-        late = [one for one in observed if one.removed and self.state.references_to(one.table)]
-        kept = [replace(one, removed=()) if one in late else one for one in observed]
-        removals = [replace(one, rows=(), cells={}) for one in reversed(late)]
-        return [*(one for one in kept if one.rows or one.removed), *removals]
+            self._timeline.adopt(one)
+            self._executor.move_sequences(before, self.state, one.table)
+        return differing
 
     def _verify_structure(self) -> None:
         structure = list(structure_differences(self._own, self.state))
@@ -313,21 +266,30 @@ class KroftDB:
                 + "\n".join(f"  {line}" for line in structure)
             )
 
-    def compare(self, table: str, rows: object) -> Comparison:
-        """The differences between what a table should hold and a copy of it.
+    def compare(self, *table_and_rows: object) -> Comparison:
+        """The differences between what a table should hold and a copy of it: ``compare([table,] rows)``.
 
-        Args:
-            table: The table's name in its definition.
-            rows: The copy: mappings, named tuples, dataclasses, a cursor, or a mapping from keys to rows.
+        The table is called by its definition's name, and may be left out where there is only one. The rows
+        of the copy are mappings, named tuples, dataclasses, a cursor, or a mapping from keys to rows.
+        Raises UnknownTable, and RowsRefused for rows whose columns have no names.
         """
-        found = self.state.table(table)
+        *named, rows = table_and_rows or ((),)
+        if not table_and_rows or len(named) > 1 or not all(isinstance(name, str) for name in named):
+            raise NotApplicable(
+                "compare and assert_same take a table's name, unless there is only one, and rows"
+            )
+        name = self.state.only_table(*map(str, named) if named else (None,))
+        found = self.state.table(name)
         key = [column.name for column in found.key]
-        return compare(self.expected(table), rows, table=table, key=key, known=found.names)
+        return compare(self.expected(name), rows, table=name, key=key, known=found.names)
 
-    def assert_same(self, table: str, rows: object) -> None:
-        """Raise Mismatch, an AssertionError that says what differs, unless a copy holds the same rows."""
+    def assert_same(self, *table_and_rows: object) -> None:
+        """Raise Mismatch, an AssertionError that says what differs, unless a copy holds the same rows.
+
+        ``assert_same([table,] rows)``: the arguments are those of ``compare``.
+        """
         __tracebackhide__ = True
-        self.compare(table, rows).raise_if_different()
+        self.compare(*table_and_rows).raise_if_different()
 
     # Inside
 
@@ -365,37 +327,3 @@ class KroftDB:
         row = self._own.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").fetchone()
         assert row is not None
         return int(row[0])
-
-
-def _count(difference: Comparison) -> int:
-    return len(difference.missing) + len(difference.extra) + len(difference.different)
-
-
-def _parents_first(tables: Sequence[TableDefinition]) -> list[TableDefinition]:
-    """The tables in an order in which each comes after those that it references; else as they were given."""
-    waiting, done = list(tables), list[TableDefinition]()
-    while waiting:
-        names = {table.name for table in waiting}
-        ready = [
-            t
-            for t in waiting
-            if not {r for c in t.columns if c.reference and (r := c.reference.table) != t.name} & names
-        ]
-        if not ready:
-            raise DefinitionError(
-                f"these tables reference each other in a circle: {', '.join(sorted(names))}"
-            )
-        done.extend(ready)
-        waiting = [table for table in waiting if table not in ready]
-    return done
-
-
-def _without_generators(operation: Operation) -> str:
-    """Something equal for operations that differ in their generators alone, which no history holds."""
-    return str(encode(operation)) if not isinstance(operation, CreateTable) else str(_bare(encode(operation)))
-
-
-def _bare(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: _bare(value) for key, value in data.items() if key != "generator"}
-    return [_bare(item) for item in data] if isinstance(data, list) else data

@@ -155,10 +155,11 @@ class Request:
     clock: Any = "logical"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Note the name of each test, and refuse a marker that asks for something unknown."""
     for item in items:
-        # Under --dist=loadgroup pytest-xdist appends the group to it, after this.
+        # Under --dist=loadgroup pytest-xdist appends the group to it, in this same hook.
         item.stash[_TEST_ID] = item.nodeid
     if hasattr(config, "workerinput"):
         # An error here would break the worker: there the test itself fails, with the same sentence.

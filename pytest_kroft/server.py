@@ -141,7 +141,9 @@ class KroftServer:
 
 
 def start_server(dsn: str | None = None, *, source: str = AUTO) -> KroftServer:
-    """A server for a script: ``with start_server() as server, server.database(orders) as db: ...``.
+    """A server for a script, stopped at the end of a ``with`` block.
+
+    ``server.database(orders)`` then gives a ``KroftDB``, in a ``with`` block too.
 
     Args:
         dsn: The libpq URI of a server that runs already; without it the embedded one is started.

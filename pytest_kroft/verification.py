@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -79,3 +80,29 @@ def observe_test(connection: Connection, state: State, name: str) -> Observed:
         if not (column.computed and column.computed.function)
     }
     return Observed(name, "test", tuple(sorted(written)), cells, tuple(removed), state.now)
+
+
+def observe_tests_writes(
+    connection: Connection, state: State, names: Iterable[str]
+) -> tuple[list[Observed], int]:
+    """What a test wrote to tables by itself, and how many rows differ.
+
+    The observations are in an order in which a replay can write them.
+    """
+    differing = {name: _count(content_difference(connection, state, name)) for name in names}
+    observed = [observe_test(connection, state, name) for name, count in differing.items() if count]
+    return _in_order(state, observed), sum(differing.values())
+
+
+def _count(difference: Comparison) -> int:
+    return len(difference.missing) + len(difference.extra) + len(difference.different)
+
+
+def _in_order(state: State, observed: list[Observed]) -> list[Observed]:
+    """The same observations, rows that others reference removed last."""
+    # Without a key all rows are taken as new, which the old ones have to make room for.
+    referenced = {name for name, table in state.tables.items() if table.key and state.references_to(name)}
+    late = [one for one in observed if one.removed and one.table in referenced]
+    kept = [replace(one, removed=()) if one in late else one for one in observed]
+    removals = [replace(one, rows=(), cells={}) for one in reversed(late)]
+    return [*(one for one in kept if one.rows or one.removed), *removals]

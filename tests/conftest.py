@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from pytest_kroft.database import KroftDB
 from pytest_kroft.model.registry import Definition
@@ -44,6 +45,30 @@ def connection(database: Database) -> Iterator[psycopg.Connection]:
     """An autocommit connection to an empty database of the test's own."""
     with psycopg.connect(database.dsn, autocommit=True) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def module_connection(databases: Databases) -> Iterator[psycopg.Connection]:
+    """An autocommit connection to a database that the tests of a module share."""
+    taken = databases.acquire()
+    with psycopg.connect(taken.dsn, autocommit=True, prepare_threshold=None) as opened:
+        yield opened
+    databases.release(taken)
+
+
+@pytest.fixture
+def swept_connection(module_connection: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    """The module's connection, for many small tests: their tables are dropped, and nothing else is."""
+    yield module_connection
+    names = [
+        name
+        for (name,) in module_connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        )
+    ]
+    if names:
+        dropped = sql.SQL(", ").join(map(sql.Identifier, names))
+        module_connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(dropped))
 
 
 MakeDB = Callable[..., KroftDB]

@@ -67,7 +67,9 @@ ODD = TableDefinition(
     ],
     updated_at="Select",
 )
-LOG = TableDefinition("log", [Column("line", "text"), Column("n", "int"), Column("at", "date")], updated_at="at")
+LOG = TableDefinition(
+    "log", [Column("line", "text"), Column("n", "int"), Column("at", "date")], updated_at="at"
+)
 PAIRS = TableDefinition(
     "pairs",
     [
@@ -81,7 +83,11 @@ PAIRS = TableDefinition(
 )
 TREE = TableDefinition(
     "tree",
-    [Column("id", "int", primary_key=True), Column("parent", "int", references="tree"), Column("name", "text")],
+    [
+        Column("id", "int", primary_key=True),
+        Column("parent", "int", references="tree"),
+        Column("name", "text"),
+    ],
 )
 
 ENUMS = (MOOD, LEVEL)
@@ -101,7 +107,9 @@ def timeline(*tables: TableDefinition, seed: int = 1, rows: int = 0) -> Timeline
     return made
 
 
-def drive(made: Timeline, steps: int, policy: EvolutionPolicy | str = "everything", seed: int = 1) -> Timeline:
+def drive(
+    made: Timeline, steps: int, policy: EvolutionPolicy | str = "everything", seed: int = 1
+) -> Timeline:
     """The timeline after so many drawn steps, every other one a change of the schema."""
     chosen = EvolutionPolicy.named(policy) if isinstance(policy, str) else policy
     choices = SeededChoices(seed)

@@ -29,15 +29,24 @@ from tests.definitions import LEVEL, PAIRS, Column
 SAMPLES: tuple[Operation, ...] = (
     Insert("orders", 1, 2, START, 5, cells={"paid": ("true", None)}, parents={"customer_id": (1, None)}),
     Update(
-        "orders", (1, 2), ("paid", "customer_id", "code"), 3, START + 1, 7, 9,
-        cells={"paid": (None, "false")}, parents={"customer_id": (None, 1)},
+        "orders",
+        (1, 2),
+        ("paid", "customer_id", "code"),
+        3,
+        START + 1,
+        7,
+        9,
+        cells={"paid": (None, "false")},
+        parents={"customer_id": (None, 1)},
     ),
     Delete("orders", (2, 1)),
     Truncate("orders"),
     CreateTable(PAIRS),
     DropTable("orders"),
     RenameTable("orders", "Or\u2028ders"),
-    AddColumn("orders", Column("a", "int", constraints="COLLATE \"C\"", default="1", check="a > 0", unique=True)),
+    AddColumn(
+        "orders", Column("a", "int", constraints='COLLATE "C"', default="1", check="a > 0", unique=True)
+    ),
     DropColumn("orders", "paid"),
     RenameColumn("orders", "paid", '"; --'),
     AlterType("orders", "paid", "text"),
@@ -48,6 +57,5 @@ SAMPLES: tuple[Operation, ...] = (
     AddEnumValue("level", "middle", "low"),
     Sync(),
     Observed("orders", "test", (1, 5), {"paid": (None, "true")}, (2,), START),
-)  # fmt: skip
+)
 """In the order of ``KINDS``."""
-

@@ -21,11 +21,7 @@ def check_insert(state: State, op: Insert) -> None:
             f"row number {op.first} of {op.table!r} was used before; the next is {table.next_row}"
         )
     _check_given(state, table, op, op.count)
-    missing = _foreign_keys_without(table, {*op.cells, *op.parents})
-    if missing:
-        raise NotApplicable(
-            f"the insert into {op.table!r} says no parent for {missing[0].name!r}, which is NOT NULL"
-        )
+    _check_parents_given(table.columns, op, "insert into")
     _check_capacity(state, table, table.columns, op.first + op.count - 1, given={*op.cells, *op.parents})
     written = [column.id for column in table.columns]
     _check_unique(state, op, range(op.first, op.first + op.count), written)
@@ -50,6 +46,7 @@ def check_update(state: State, op: Update) -> None:
             f"revision {op.revision} of {op.table!r} was used before; the next is {table.next_revision}"
         )
     _check_given(state, table, op, len(op.rows))
+    _check_parents_given(columns, op, "update of")
     _check_fresh(state, table, op, columns)
     _check_unreferenced(state, table, op.rows, {column.id for column in columns})
     if not table.key:
@@ -163,8 +160,14 @@ def _check_parents_exist(
         )
 
 
-def _foreign_keys_without(table: TableState, given: set[str]) -> list[ColumnState]:
-    return [c for c in table.columns if c.definition.reference and not c.nullable and c.name not in given]
+def _check_parents_given(columns: Iterable[ColumnState], op: Insert | Update, what: str) -> None:
+    given = {*op.cells, *op.parents}
+    missing = [c.name for c in columns if c.definition.reference and c.name not in given]
+    if missing:
+        raise NotApplicable(
+            f"the {what} {op.table!r} says no parent for {missing[0]!r}, a foreign key; "
+            "give a row's number or NULL"
+        )
 
 
 def _check_capacity(

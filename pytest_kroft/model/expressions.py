@@ -120,4 +120,9 @@ def literal(text: str | None, sql_type: SqlType) -> str:
     if text is None:
         return "NULL"
     quoted = "'" + text.replace("'", "''") + "'"
-    return f"E{quoted.replace(chr(92), chr(92) * 2)}::{sql_type}" if "\\" in text else f"{quoted}::{sql_type}"
+    if "\\" in text:
+        quoted = "E" + quoted.replace("\\", "\\\\")
+    if sql_type.name == "regrole" and not sql_type.array:
+        # A default may not hold a constant of this type; cast from text it is no constant.
+        return f"{quoted}::text::{sql_type}"
+    return f"{quoted}::{sql_type}"

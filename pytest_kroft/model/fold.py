@@ -41,7 +41,7 @@ from pytest_kroft.model.operations import (
 from pytest_kroft.model.rows import Address, Cell, Row, Rows
 from pytest_kroft.model.state import ColumnState, State, TableState, Text, Tombstone
 from pytest_kroft.model.types import parse_type
-from pytest_kroft.model.values import Birth
+from pytest_kroft.model.values import Birth, column_values
 
 
 def fold(operations: Iterable[Operation], state: State) -> State:
@@ -255,14 +255,21 @@ def carriers(definition: TableDefinition) -> frozenset[str]:
     """The columns whose values never repeat, so that every unique set of columns has one of them."""
     chosen: set[str] = set()
     for names in sorted(definition.uniques, key=len):
-        fit = [name for name in names if (column := definition.column(name)) and _can_carry(column)]
+        columns = [column for name in names if (column := definition.column(name))]
+        fit = [column for column in columns if not (column.references or column.generated)]
         if fit and not chosen.intersection(names):
-            chosen.add(fit[-1])
+            # The roomiest column; the last of several, which in a key is the one that counts.
+            chosen.add(max(enumerate(fit), key=lambda place: (_room(place[1]), place[0]))[1].name)
     return frozenset(chosen)
 
 
-def _can_carry(column: ColumnDefinition) -> bool:
-    return not (column.references or column.generated or column.type.name == "boolean")
+def _room(column: ColumnDefinition) -> float:
+    """How many rows the values of a column can tell apart; few where a user or an enum decides."""
+    if column.generator is not None or not column.type.builtin:
+        return 0
+    born = Birth(column.name)
+    capacity = column_values(0, born, born, column, column.type, unique=True).capacity
+    return float("inf") if capacity is None else capacity
 
 
 def _uniques(table: TableState) -> tuple[tuple[int, ...], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from pytest_kroft.errors import DefinitionError, listing
@@ -103,8 +103,9 @@ class Registry:
         return enum
 
     def resolve(self, *items: Definition | str) -> tuple[Definition, ...]:
-        """Definitions for names and definitions, enums that their columns need first.
+        """Definitions for names and definitions, in an order in which they can be created.
 
+        Enums come first, those that columns need among them, and a table after those that it references.
         Without items: everything that is registered.
         """
         chosen = (
@@ -120,7 +121,8 @@ class Registry:
             for column in item.columns
         }
         needed = [enum for enum in self.enums if enum.name in used and enum.name not in given]
-        return (*needed, *chosen)
+        enums = [*needed, *(item for item in chosen if isinstance(item, EnumDefinition))]
+        return (*enums, *_parents_first([item for item in chosen if isinstance(item, TableDefinition)]))
 
     def snapshot(self) -> Registry:
         """A copy, to be given to ``restore``."""
@@ -140,6 +142,25 @@ class Registry:
         return (self._tables, self._columns, self._enums) == (other._tables, other._columns, other._enums)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _parents_first(tables: Sequence[TableDefinition]) -> list[TableDefinition]:
+    """The tables in an order in which each comes after those that it references; else as they were given."""
+    waiting, done = list(tables), list[TableDefinition]()
+    while waiting:
+        names = {table.name for table in waiting}
+        ready = [table for table in waiting if not _parents(table) & names]
+        if not ready:
+            circle = listing(sorted(names))
+            raise DefinitionError(f"these tables reference each other in a circle: {circle}")
+        done.extend(ready)
+        waiting = [table for table in waiting if table not in ready]
+    return done
+
+
+def _parents(table: TableDefinition) -> set[str]:
+    references = [column.reference.table for column in table.columns if column.reference]
+    return set(references) - {table.name}
 
 
 default_registry = Registry()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from pytest_kroft.errors import NotApplicable, UnknownColumn, ValueRefused
@@ -111,7 +111,20 @@ class BatchGenerator:
             if unknown := [name for name in row if not found.has(name)]:
                 raise UnknownColumn(table, str(unknown[0]), found.names)
         stamp = self._craft.stamps(state, self._choices)
-        generated = self._generated(state, found, rows, stamp)
+        first = found.next_row
+        for _ in range(SPARE_NUMBERS):
+            planned = self._plan_given(state, found, rows, Insert(table, first, len(rows), stamp))
+            repeated = _repeated(state, planned)
+            if not repeated:
+                return planned
+            # A value that is generated may meet one that was given before: take later row numbers.
+            first = max(repeated) + 1
+        # Then it is a given value that repeats, and checking the plan says which.
+        return self._plan_given(state, found, rows, Insert(table, found.next_row, len(rows), stamp))
+
+    def _plan_given(self, state: State, table: TableState, rows: Sequence[Row], plain: Insert) -> Insert:
+        """The plain insert with the cells that rows give; in their columns the other rows' are generated."""
+        generated = self._generated(state, table, rows, plain)
         cells = {
             column.name: tuple(
                 spelled(column, row[column.name], self._craft.spell)
@@ -119,25 +132,23 @@ class BatchGenerator:
                 else generated[column.name][index]
                 for index, row in enumerate(rows)
             )
-            for column in found.columns
+            for column in table.columns
             if any(column.name in row for row in rows)
         }
-        parents = draw_parents(state, found, len(rows), self._choices, cells)
-        return Insert(table, found.next_row, len(rows), stamp, 0, cells, parents)
+        parents = draw_parents(state, table, len(rows), self._choices, cells)
+        return replace(plain, cells=cells, parents=parents)
 
     def _generated(
-        self, state: State, table: TableState, given: Sequence[Row], stamp: int
+        self, state: State, table: TableState, given: Sequence[Row], plain: Insert
     ) -> dict[str, tuple[Text, ...]]:
         """What rows would hold if nothing were given, in the columns that only some of the rows say."""
         partly = [name for name in table.names if {name in row for row in given} == {True, False}]
         if not partly:
             return {}
-        count = len(given)
-        parents = draw_parents(state, table, count, self._choices, {}, only=partly)
-        plain = Insert(table.definition.name, table.next_row, count, stamp, 0, {}, parents)
-        after = apply(state, plain)
+        parents = draw_parents(state, table, plain.count, self._choices, {}, only=partly)
+        after = apply(state, replace(plain, parents=parents))
         made = after.table(plain.table)
-        rows = [made.rows[number] for number in range(plain.first, plain.first + count)]
+        rows = [made.rows[number] for number in range(plain.first, plain.first + plain.count)]
         return {name: tuple(map(after.reader(made, made.column(name)), rows)) for name in partly}
 
     def _spread(self, state: State, planned: Insert) -> tuple[Insert, ...]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_kroft.errors import NotApplicable, OperationError, UnknownColumn
+from pytest_kroft.errors import NotApplicable, OperationError, Protected
 from pytest_kroft.model.check import applies
 from pytest_kroft.model.choices import Choices
 from pytest_kroft.model.operations import Delete, Insert, Operation, Truncate, Update
@@ -114,7 +114,9 @@ class MutationEngine:
             if table is None and state.tables
             else state.only_table(table)
         )
-        size = self._count(count) if count is None else self._choices.integer(1, max(count, 1))
+        if count is not None and count < 1:
+            raise NotApplicable(f"the count must be 1 or more, not {count!r}")
+        size = self._choices.integer(1, FEW if count is None else count)
         allowed = {"insert", "update", *self._policy.hazards}
         kinds = [kind for kind, weight in WEIGHTS.items() if kind in allowed for _ in range(weight)]
         drawn = self._choices.integer(0, len(kinds))
@@ -161,8 +163,8 @@ class MutationEngine:
         values: Mapping[str, object],
     ) -> Update:
         for name in (*(columns or ()), *values):
-            if not table.has(name):
-                raise UnknownColumn(table.definition.name, name, table.names)
+            if table.column(name).definition.protected:
+                raise Protected(table.definition.name, name, "it is defined as protected")
         drawn = [] if values and columns is None else self._columns(table, columns)
         chosen = tuple(dict.fromkeys([*drawn, *values]))
         cells = {

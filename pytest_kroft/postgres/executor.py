@@ -10,7 +10,8 @@ from psycopg import sql
 
 from pytest_kroft.errors import ExecutionError
 from pytest_kroft.model.describe import describe
-from pytest_kroft.model.expressions import is_constant
+from pytest_kroft.model.expressions import is_constant, literal
+from pytest_kroft.model.literals import is_opaque
 from pytest_kroft.model.operations import AddColumn, CreateTable, Insert, Observed, Operation, Update
 from pytest_kroft.model.state import ColumnState, State, TableState
 from pytest_kroft.postgres.statements import (
@@ -221,10 +222,20 @@ def observed_columns(operation: Operation, after: State) -> list[ColumnState]:
         return [column for column in table.columns if column.computed and column.computed.function is None]
     if isinstance(operation, AddColumn):
         column = after.table(operation.table).column(operation.column.name)
-        volatile = column.default is not None and not is_constant(column.default)
         opaque = column.computed is not None and column.computed.function is None
-        return [column] if volatile or opaque or column.definition.identity else []
+        return [column] if _default_is_unsure(column) or opaque or column.definition.identity else []
     return []
+
+
+def _default_is_unsure(column: ColumnState) -> bool:
+    """Whether only the server can tell what cell a column's default makes."""
+    if column.default is None:
+        return False
+    if not is_constant(column.default):
+        return True
+    text = column.backfill
+    spelled_by_kroft = text is None or column.default == literal(text, column.type)
+    return not spelled_by_kroft and column.type.builtin and is_opaque(column.type, text)
 
 
 def _touched(table: TableState, operation: Insert | Update | AddColumn) -> tuple[int, ...]:

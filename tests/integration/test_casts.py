@@ -141,6 +141,11 @@ MORE_REFUSED_THAN_THE_SERVER = {"text", "varchar", "char", "json"}
 """Sources whose values are read as something else: of all that the server can read, kroft reads less."""
 
 
+@pytest.fixture
+def connection(swept_connection: psycopg.Connection) -> psycopg.Connection:
+    return swept_connection
+
+
 @pytest.mark.parametrize("source", VALUES)
 def test_the_server_gives_what_the_text_says(connection: psycopg.Connection, source: str) -> None:
     origin = parse_type(source)

@@ -306,6 +306,26 @@ def test_a_given_value_is_what_a_cursor_reads(make_db: MakeDB, sql_type: str, va
         assert read[0]["v"] == value or value != value  # noqa: PLR0124
 
 
+@pytest.mark.parametrize(
+    "sql_type, value", [("point", "(1"), ("int4range", "[5,1)"), ("tsquery", "&"), ("xid", "x")]
+)
+def test_a_given_value_that_only_the_server_can_judge_is_refused(
+    make_db: MakeDB, sql_type: str, value: str
+) -> None:
+    db = make_db(
+        TableDefinition("t", [Column("id", "serial", primary_key=True), Column("v", sql_type)]), rows=1
+    )
+    state = db.state
+    for call in (
+        lambda: db.mutations.insert(rows=[{"v": value}]),
+        lambda: db.mutations.update(values={"v": value}),
+    ):
+        with pytest.raises(ValueRefused, match=r"is no value of type .*column 'v'"):
+            call()
+    assert db.state is state
+    assert db.verify()
+
+
 def test_generated_rows_can_be_given_back(db: KroftDB) -> None:
     rows = db.batches.generate("orders", 3)
     assert db.verify()

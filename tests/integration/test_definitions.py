@@ -16,7 +16,8 @@ Column = ColumnDefinition
 
 NAMES = [
     "plain", "with space", " ", "UPPER", "select", "user", "table", 'a"quote', "it's", "100%", "%s",
-    "%(name)s",    "{}", "{0}", "$1", "a.b", "semi;colon", '"; drop table x; --', "-- comment", "/* open", "back\\slash",
+    "%(name)s", "{}", "{0}", "$1", "a.b", "semi;colon", '"; drop table x; --', "-- comment", "/* open",
+    "back\\slash",
     "tab\there", "line\nbreak", "ünïcode", "日本語", "😀", "\u200b", "e\u0301", "x" * 63, "é" * 31, "oid",
     "v", "c0", "t", "public",
 ]  # fmt: skip
@@ -124,6 +125,18 @@ def test_a_composite_key_and_a_constraint_are_the_same(make_db: MakeDB) -> None:
         assert db.verify()
     with pytest.raises(NotApplicable, match="a key of 't' has 2 columns, and 7 has 1"):
         marked.mutations.delete(keys=[7])
+
+
+@pytest.mark.parametrize("narrow", ["mood", "boolean", "bit(2)"])
+@pytest.mark.parametrize("narrow_first", [True, False])
+def test_a_composite_key_of_a_wide_and_a_narrow_column_has_room_for_many_rows(
+    make_db: MakeDB, narrow: str, narrow_first: bool
+) -> None:
+    columns = [Column("wide", "int", primary_key=True), Column("narrow", narrow, primary_key=True)]
+    table = TableDefinition("t", columns[::-1] if narrow_first else columns)
+    db = make_db(EnumDefinition("mood", ["sad", "ok"]), table, rows=30)
+    assert len({(row["wide"], row["narrow"]) for row in db.expected()}) == 30
+    assert db.verify()
 
 
 def test_a_table_may_have_nothing_to_modify(make_db: MakeDB) -> None:

@@ -33,10 +33,15 @@ class Colour(enum.Enum):
     BLUE = 2
 
 
-@pytest.fixture(autouse=True)
-def pinned(connection: psycopg.Connection) -> None:
+@pytest.fixture
+def connection(swept_connection: psycopg.Connection) -> psycopg.Connection:
+    return swept_connection
+
+
+@pytest.fixture(autouse=True, scope="module")
+def pinned(module_connection: psycopg.Connection) -> None:
     for name, value in PINNED.items():
-        connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+        module_connection.execute("SELECT set_config(%s, %s, false)", [name, value])
 
 
 def server_text(connection: psycopg.Connection, sql_type: str, literal: str) -> str:

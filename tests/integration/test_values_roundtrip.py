@@ -33,16 +33,21 @@ NAMES = (
 ).split()
 
 
-@pytest.fixture(autouse=True)
-def pinned(connection: psycopg.Connection) -> None:
+@pytest.fixture
+def connection(swept_connection: psycopg.Connection) -> psycopg.Connection:
+    return swept_connection
+
+
+@pytest.fixture(autouse=True, scope="module")
+def pinned(module_connection: psycopg.Connection) -> None:
     settings = {
         "TimeZone": "UTC", "DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "extra_float_digits": "1",
         "bytea_output": "hex", "lc_monetary": "C",
     }  # fmt: skip
     for name, value in settings.items():
-        connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+        module_connection.execute("SELECT set_config(%s, %s, false)", [name, value])
     labels = sql.SQL(", ").join(map(sql.Literal, LABELS))
-    connection.execute(sql.SQL("CREATE TYPE mood AS ENUM ({})").format(labels))
+    module_connection.execute(sql.SQL("CREATE TYPE mood AS ENUM ({})").format(labels))
 
 
 def values_of(

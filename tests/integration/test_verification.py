@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -55,10 +56,10 @@ def own(db: KroftDB, statement: str) -> None:
     db.connection.execute(statement.encode())
 
 
-def replayed(db: KroftDB, make_db: MakeDB, folder: object) -> KroftDB:
+def replayed(db: KroftDB, make_db: MakeDB, folder: Path) -> KroftDB:
     """The same history in another database, by way of a file."""
     other = make_db()
-    other.replay(History.load(db.save(f"{folder}/history.jsonl")))
+    other.replay(History.load(db.save(folder / "history.jsonl")))
     other.verify()
     return other
 
@@ -136,7 +137,7 @@ def test_other_tables_of_the_test_are_its_own_business(db: KroftDB) -> None:
     assert db.verify()
 
 
-def test_an_adopted_insert_goes_on_as_a_row_of_krofts(db: KroftDB, make_db: MakeDB, tmp_path: object) -> None:
+def test_an_adopted_insert_goes_on_as_a_row_of_krofts(db: KroftDB, make_db: MakeDB, tmp_path: Path) -> None:
     own(db, "INSERT INTO people (name, mood, score) VALUES ('Own', 'ok', 1.5), ('Other', NULL, NULL)")
     assert db.adopt_rows("people") == 2
     assert db.expected("people")[-2]["name"] == "Own"
@@ -151,7 +152,7 @@ def test_an_adopted_insert_goes_on_as_a_row_of_krofts(db: KroftDB, make_db: Make
     assert replayed(db, make_db, tmp_path).expected("people") == db.expected("people")
 
 
-def test_adopted_updates_and_deletions_go_on(db: KroftDB, make_db: MakeDB, tmp_path: object) -> None:
+def test_adopted_updates_and_deletions_go_on(db: KroftDB, make_db: MakeDB, tmp_path: Path) -> None:
     own(
         db,
         "DELETE FROM stays; UPDATE people SET name = 'Own ' || id, at = '2030-01-01 00:00+00' WHERE id < 3",
@@ -169,7 +170,7 @@ def test_adopted_updates_and_deletions_go_on(db: KroftDB, make_db: MakeDB, tmp_p
 
 
 def test_an_adopted_change_of_a_composite_key_is_another_row(
-    db: KroftDB, make_db: MakeDB, tmp_path: object
+    db: KroftDB, make_db: MakeDB, tmp_path: Path
 ) -> None:
     (person, room) = (db.expected("stays")[0][name] for name in ("person", "room"))
     db.connection.execute("UPDATE stays SET room = 'attic' WHERE (person, room) = (%s, %s)", [person, room])
@@ -179,7 +180,7 @@ def test_an_adopted_change_of_a_composite_key_is_another_row(
     replayed(db, make_db, tmp_path)
 
 
-def test_adopted_rows_of_a_table_without_a_key(db: KroftDB, make_db: MakeDB, tmp_path: object) -> None:
+def test_adopted_rows_of_a_table_without_a_key(db: KroftDB, make_db: MakeDB, tmp_path: Path) -> None:
     own(db, "INSERT INTO log VALUES ('Own', 3), ('Own', 3); UPDATE log SET n = 8 WHERE ctid = '(0,2)'")
     own(db, "DELETE FROM log WHERE ctid = '(0,1)'")
     assert db.adopt_rows() == 5
@@ -189,6 +190,20 @@ def test_adopted_rows_of_a_table_without_a_key(db: KroftDB, make_db: MakeDB, tmp
     assert db.mutations.update("log", values={"n": 1}) == 10
     assert db.verify()
     assert db.mutations.delete("log") == 10
+    assert db.verify()
+    replayed(db, make_db, tmp_path)
+
+
+def test_adopted_rows_of_a_referenced_table_without_a_key(make_db: MakeDB, tmp_path: Path) -> None:
+    parent = TableDefinition("parent", [Column("code", "int", unique=True), Column("name", "text")])
+    child = TableDefinition(
+        "child", [Column("id", "int", primary_key=True), Column("code", "int", references="parent(code)")]
+    )
+    db = make_db(parent, child)
+    db.mutations.insert("parent", 3)
+    own(db, "UPDATE parent SET name = 'Own'")
+    assert db.adopt_rows() == 6
+    db.mutations.insert("child", 3)
     assert db.verify()
     replayed(db, make_db, tmp_path)
 
@@ -212,7 +227,7 @@ def test_one_table_can_be_adopted_alone(db: KroftDB) -> None:
 
 
 def test_parents_and_children_are_adopted_together_and_replayed(
-    db: KroftDB, make_db: MakeDB, tmp_path: object
+    db: KroftDB, make_db: MakeDB, tmp_path: Path
 ) -> None:
     own(db, "INSERT INTO people (name) VALUES ('Own'); INSERT INTO stays VALUES (7, 'attic', 2)")
     assert db.adopt_rows() == 2
@@ -226,7 +241,7 @@ def test_parents_and_children_are_adopted_together_and_replayed(
 
 
 def test_an_explicit_number_of_an_identity_column_does_not_collide_later(
-    db: KroftDB, make_db: MakeDB, tmp_path: object
+    db: KroftDB, make_db: MakeDB, tmp_path: Path
 ) -> None:
     own(db, "INSERT INTO people (id, name) OVERRIDING SYSTEM VALUE VALUES (9, 'Own')")
     db.adopt_rows()

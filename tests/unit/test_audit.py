@@ -13,6 +13,7 @@ from pytest_kroft.model.operations import (
     DropColumn,
     DropTable,
     Insert,
+    Operation,
     Sync,
     Update,
     kind,
@@ -22,7 +23,7 @@ from tests.definitions import LOG, MOOD, Column, drive, timeline
 
 
 def test_each_change_is_logged_with_its_batch_and_its_time():
-    operations = [
+    operations: list[Operation] = [
         CreateType(MOOD),
         CreateTable(LOG),
         Insert("log", 1, 3, START, 1_000_000),
@@ -55,7 +56,9 @@ def test_the_log_agrees_with_the_states():
         if kind(op) in SCHEMA_KINDS:
             entry = next(log)
             assert (entry.version, entry.operation) == (after.version, kind(op))
-            assert entry.time == (None if before.now is None else datetime.fromtimestamp(before.now / 1e6, UTC))
+            assert entry.time == (
+                None if before.now is None else datetime.fromtimestamp(before.now / 1e6, UTC)
+            )
     assert next(log, None) is None
 
 

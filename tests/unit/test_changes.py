@@ -25,19 +25,41 @@ WIDE = TableDefinition(
         *(
             Column(f"c_{sql_type}", sql_type)
             for sql_type in (
-                "smallint", "integer", "bigint", "numeric(8,2)", "real", "double precision", "text", "varchar(20)", "char(4)",
-                "boolean", "date", "timestamp", "timestamptz", "uuid", "jsonb", "bytea", "text[]", "int4range", "inet",
+                "smallint",
+                "integer",
+                "bigint",
+                "numeric(8,2)",
+                "real",
+                "double precision",
+                "text",
+                "varchar(20)",
+                "char(4)",
+                "boolean",
+                "date",
+                "timestamp",
+                "timestamptz",
+                "uuid",
+                "jsonb",
+                "bytea",
+                "text[]",
+                "int4range",
+                "inet",
                 '"my mood"',
             )
         ),
         *(
             Column(f"r_{sql_type}", sql_type, reserved=True, nullable=nullable)
             for sql_type, nullable in (
-                ("text", True), ("bytea", False), ("jsonb", False), ("interval", True), ("other.level", False), ("int[]", False),
+                ("text", True),
+                ("bytea", False),
+                ("jsonb", False),
+                ("interval", True),
+                ("other.level", False),
+                ("int[]", False),
             )
         ),
     ],
-)  # fmt: skip
+)
 
 
 def planned(hazard: str, state: State, table: str, seed: int = 1):
@@ -53,9 +75,19 @@ def wide() -> State:
 
 def test_every_hazard_of_columns_and_tables_has_a_plan():
     rows = {
-        "tied_timestamp", "late_commit", "clock_skew", "null_cursor", "delete", "delete_reinsert", "truncate", "key_change",
-        "rollback", "extreme_value", "large_value", "unrepresentable_value",
-    }  # fmt: skip
+        "tied_timestamp",
+        "late_commit",
+        "clock_skew",
+        "null_cursor",
+        "delete",
+        "delete_reinsert",
+        "truncate",
+        "key_change",
+        "rollback",
+        "extreme_value",
+        "large_value",
+        "unrepresentable_value",
+    }
     assert set(PLANS) == HAZARDS.keys() - rows
 
 
@@ -81,7 +113,9 @@ KINDS = {
 def test_a_plan_applies_and_is_of_its_kind(wide, hazard):
     for seed in range(25):
         operations = planned(hazard, wide, "wide", seed)
-        assert [kind(op) for op in operations] == KINDS[hazard]
+        # A column that comes back may first have to go.
+        kinds = [kind(op) for op in operations if hazard != "readd_column" or kind(op) != "drop_column"]
+        assert kinds == KINDS[hazard]
         assert all_apply(wide, operations)
         assert fold(operations, wide) != wide
 
@@ -106,11 +140,15 @@ def test_where_nothing_fits_nothing_is_planned(hazard):
 def test_columns_are_added_as_their_hazard_says(wide):
     for seed in range(10):
         (plain,) = planned("add_column", wide, "wide", seed)
-        assert plain.column.nullable and plain.column.default is None and plain.column.name in ("r_text", "r_interval")
+        assert plain.column.nullable
+        assert plain.column.default is None
+        assert plain.column.name in ("r_text", "r_interval")
         (default,) = planned("add_column_default", wide, "wide", seed)
-        assert default.column.nullable and default.column.default is not None
+        assert default.column.nullable
+        assert default.column.default is not None
         (never,) = planned("add_column_not_null", wide, "wide", seed)
-        assert not never.column.nullable and never.column.default is not None
+        assert not never.column.nullable
+        assert never.column.default is not None
 
 
 @pytest.mark.parametrize("table", [*TABLES, WIDE], ids=lambda table: table.name)
@@ -127,11 +165,18 @@ def test_the_default_that_kroft_adds_is_a_constant_of_the_type(table):
 
 def test_a_protected_column_is_left_alone():
     state = timeline(CUSTOMERS, ORDERS, rows=3).state
-    for hazard in ("drop_column", "rename_column", "retype_column", "widen_type", "nullability", "default_change"):
+    for hazard in (
+        "drop_column",
+        "rename_column",
+        "retype_column",
+        "widen_type",
+        "nullability",
+        "default_change",
+    ):
         for seed in range(20):
             for table in ("customers", "orders"):
                 for op in planned(hazard, state, table, seed):
-                    assert op.column not in ("id", "country", "updated_at")  # type: ignore[union-attr]
+                    assert op.column not in ("id", "country", "updated_at")
 
 
 def test_a_renamed_column_and_table_get_names_that_never_were():
@@ -147,15 +192,20 @@ def test_a_renamed_column_and_table_get_names_that_never_were():
         made.apply(table)
 
 
-def test_a_dropped_column_comes_back_as_it_was_or_with_another_type(wide):
-    types = set()
-    for seed in range(30):
-        (added,) = planned("readd_column", wide, "wide", seed)
-        assert isinstance(added, AddColumn) and added.column.name == "c_integer"
-        types.add(added.column.sql_type)
-    assert "integer" in types and len(types) > 1
-    back = apply(wide, AddColumn("wide", Column("c_integer", "int")))
-    assert list(planned("readd_column", back, "wide")) == []
+def test_a_column_comes_back_under_its_name_as_it_was_or_with_another_type(wide):
+    types: dict[str, set[str]] = {}
+    for seed in range(120):
+        *dropped, added = planned("readd_column", wide, "wide", seed)
+        assert isinstance(added, AddColumn)
+        assert dropped == (
+            [] if added.column.name == "c_integer" else [DropColumn("wide", added.column.name)]
+        )
+        types.setdefault(added.column.name, set()).add(added.column.sql_type)
+        reborn = fold([*dropped, added], wide).table("wide").columns[-1]
+        assert reborn.birth == (added.column.name, 2)
+    assert "c_integer" in types
+    assert any(len(found) > 1 for found in types.values())
+    assert any(str(parse_type(name.removeprefix("c_"))) in found for name, found in types.items())
 
 
 def test_a_widened_type_holds_every_value_as_it_was(wide):
@@ -173,7 +223,8 @@ def test_a_generated_column_is_computed_by_kroft(wide):
     for seed in range(40):
         (op,) = planned("generated_column", wide, "wide", seed)
         column = apply(wide, op).table("wide").columns[-1]
-        assert column.computed is not None and column.computed.function is not None
+        assert column.computed is not None
+        assert column.computed.function is not None
 
 
 def test_reserved_columns_are_added_once():
@@ -189,7 +240,9 @@ def test_reserved_columns_are_added_once():
 
 
 @MODEST
-@given(st.text(min_size=1, max_size=70, alphabet=st.characters(exclude_categories=["Cs"])), st.integers(0, 30))
+@given(
+    st.text(min_size=1, max_size=70, alphabet=st.characters(exclude_categories=["Cs"])), st.integers(0, 30)
+)
 def test_a_fresh_name_is_one_that_postgresql_keeps(base, taken):
     names = [fresh_name(base, [])]
     for _ in range(taken):

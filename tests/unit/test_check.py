@@ -46,7 +46,19 @@ from pytest_kroft.model.operations import (
 )
 from pytest_kroft.model.state import State
 from pytest_kroft.model.timeline import Timeline
-from tests.definitions import CUSTOMERS, LEVEL, LOG, MODEST, MOOD, ODD, ORDERS, PAIRS, TREE, Column, drive, timeline
+from tests.definitions import (
+    CUSTOMERS,
+    LOG,
+    MODEST,
+    MOOD,
+    ODD,
+    ORDERS,
+    PAIRS,
+    TREE,
+    Column,
+    drive,
+    timeline,
+)
 
 NOTE = Column("note", "text")
 EXTRA = TableDefinition(
@@ -76,7 +88,13 @@ def made() -> Timeline:
         Insert("customers", 1, 3, START, cells={"name": ("a", "b", "a"), "tier": ("1", None, "2")}),
         Insert("orders", 1, 3, START, parents={"customer_id": (1, 1, None)}),
         Insert("log", 1, 2, START),
-        Insert("extra", 1, 3, START, cells={"a": ("1",) * 3, "b": ("2",) * 3, "positive": ("1",) * 3, "texts": texts}),
+        Insert(
+            "extra",
+            1,
+            3,
+            START,
+            cells={"a": ("1",) * 3, "b": ("2",) * 3, "positive": ("1",) * 3, "texts": texts},
+        ),
     ):
         made.apply(op)
     return made
@@ -87,10 +105,18 @@ REFUSED: list[tuple[Operation, type[Exception], list[str]]] = [
     *[
         (op, UnknownTable, ["'nowhere'", "customers, orders"])
         for op in (
-            Insert("nowhere", 1, 1, START), Update("nowhere", (1,), (), 1, START), Delete("nowhere", (1,)),
-            Truncate("nowhere"), DropTable("nowhere"), RenameTable("nowhere", "x"), AddColumn("nowhere", NOTE),
-            DropColumn("nowhere", "x"), RenameColumn("nowhere", "x", "y"), AlterType("nowhere", "x", "int"),
-            SetDefault("nowhere", "x", None), SetNullable("nowhere", "x", nullable=True),
+            Insert("nowhere", 1, 1, START),
+            Update("nowhere", (1,), (), 1, START),
+            Delete("nowhere", (1,)),
+            Truncate("nowhere"),
+            DropTable("nowhere"),
+            RenameTable("nowhere", "x"),
+            AddColumn("nowhere", NOTE),
+            DropColumn("nowhere", "x"),
+            RenameColumn("nowhere", "x", "y"),
+            AlterType("nowhere", "x", "int"),
+            SetDefault("nowhere", "x", None),
+            SetNullable("nowhere", "x", nullable=True),
         )
     ],
     (CreateTable(ORDERS), AlreadyExists, ["table", "'orders'"]),
@@ -98,9 +124,17 @@ REFUSED: list[tuple[Operation, type[Exception], list[str]]] = [
     (CreateTable(TableDefinition("t", [Column("a", "nothing")])), UnknownType, ["nothing", "my mood, level"]),
     (CreateTable(TableDefinition("t", [Column("a", "level")])), UnknownType, ["level"]),
     (CreateTable(TableDefinition("t", [Column("a", "int", references="u")])), UnknownTable, ["'u'"]),
-    (CreateTable(TableDefinition("t", [Column("a", "int", references="log")])), NotApplicable, ["'log'", "one unique"]),
+    (
+        CreateTable(TableDefinition("t", [Column("a", "int", references="log")])),
+        NotApplicable,
+        ["'log'", "one unique"],
+    ),
     (CreateTable(TableDefinition("t", [Column("a", "int", references="pairs")])), NotApplicable, ["'pairs'"]),
-    (CreateTable(TableDefinition("t", [Column("a", "int", references="customers(tier)")])), NotApplicable, ["'a'"]),
+    (
+        CreateTable(TableDefinition("t", [Column("a", "int", references="customers(tier)")])),
+        NotApplicable,
+        ["'a'"],
+    ),
     (DropTable("customers"), NotApplicable, ["'customers'", "'customer_id'", "'orders'"]),
     (RenameTable("log", "orders"), AlreadyExists, ["'orders'"]),
     (RenameTable("log", "log"), AlreadyExists, ["'log'"]),
@@ -110,19 +144,34 @@ REFUSED: list[tuple[Operation, type[Exception], list[str]]] = [
     *[
         (op, UnknownColumn, ["'nothing'", "'customers'", "id, name"])
         for op in (
-            DropColumn("customers", "nothing"), RenameColumn("customers", "nothing", "x"),
-            AlterType("customers", "nothing", "int"), SetDefault("customers", "nothing", None),
+            DropColumn("customers", "nothing"),
+            RenameColumn("customers", "nothing", "x"),
+            AlterType("customers", "nothing", "int"),
+            SetDefault("customers", "nothing", None),
             SetNullable("customers", "nothing", nullable=True),
-            Insert("customers", 9, 1, START, cells={"nothing": (None,)}), Update("customers", (1,), ("nothing",), 9, START),
+            Insert("customers", 9, 1, START, cells={"nothing": (None,)}),
+            Update("customers", (1,), ("nothing",), 9, START),
         )
     ],
     (AddColumn("customers", Column("name", "text")), AlreadyExists, ["column", "'name'", "'customers'"]),
     (AddColumn("customers", Column("x", "nothing")), UnknownType, ["nothing"]),
     (AddColumn("customers", Column("x", "int", references="nowhere")), UnknownTable, ["'nowhere'"]),
     (AddColumn("customers", Column("x", "int", primary_key=True)), NotApplicable, ["'x'", "primary key"]),
-    (AddColumn("customers", Column("x", "int", nullable=False)), NotApplicable, ["'x'", "NOT NULL", "3 rows"]),
-    (AddColumn("customers", Column("x", "int", nullable=False, default="NULL")), NotApplicable, ["'x'", "NOT NULL"]),
-    (AddColumn("customers", Column("x", "int", default="'a'")), NotApplicable, ["'x'", "no value of type integer"]),
+    (
+        AddColumn("customers", Column("x", "int", nullable=False)),
+        NotApplicable,
+        ["'x'", "NOT NULL", "3 rows"],
+    ),
+    (
+        AddColumn("customers", Column("x", "int", nullable=False, default="NULL")),
+        NotApplicable,
+        ["'x'", "NOT NULL"],
+    ),
+    (
+        AddColumn("customers", Column("x", "int", default="'a'")),
+        NotApplicable,
+        ["'x'", "no value of type integer"],
+    ),
     (AddColumn("customers", Column("x", "int", unique=True, default="5")), NotApplicable, ["'x'", "3 rows"]),
     (DropColumn("customers", "id"), Protected, ["'id'", "primary key"]),
     (DropColumn("customers", "country"), Protected, ["'country'", "defined as protected"]),
@@ -164,10 +213,12 @@ REFUSED: list[tuple[Operation, type[Exception], list[str]]] = [
     (AddEnumValue("level", "low"), AlreadyExists, ["label", "'low'", "'level'"]),
     (AddEnumValue("level", "x", "middle"), OperationError, ["'middle'", "low, high"]),
     (AddEnumValue("level", ""), DefinitionError, ["label"]),
-]  # fmt: skip
+]
 
 
-@pytest.mark.parametrize("operation, error, words", REFUSED, ids=lambda value: kind(value) if type(value) in KINDS.values() else "")
+@pytest.mark.parametrize(
+    "operation, error, words", REFUSED, ids=lambda value: kind(value) if type(value) in KINDS.values() else ""
+)
 def test_what_cannot_apply_is_refused_with_a_typed_error_and_changes_nothing(made, operation, error, words):
     before, length = made.state, len(made.history)
     with pytest.raises(error) as caught:
@@ -262,7 +313,7 @@ def test_all_of_several_operations_must_apply_one_after_the_other():
 @MODEST
 @given(st.integers(0, 2**32))
 def test_what_is_let_through_can_be_folded_and_leaves_the_database_consistent(seed):
-    """Operations out of other histories are thrown at a state: whatever is let through folds, and keeps the rules."""
+    """Operations of another history are thrown at a state: what is let through keeps all rules."""
     made = drive(timeline(seed=seed, rows=3), 20, seed=seed)
     strange = list(drive(timeline(seed=seed + 1, rows=3), 60, seed=seed + 1).history)
     choices = SeededChoices(seed)
@@ -287,7 +338,9 @@ def assert_consistent(state: State) -> None:
         for column in table.columns:
             texts = [row[place[column.id]] for row in rows]
             # What only the server can compute is not there without one.
-            unknown = column.computed or (column.definition.default and not is_constant(column.definition.default))
+            unknown = column.computed or (
+                column.definition.default and not is_constant(column.definition.default)
+            )
             if not column.nullable and not unknown:
                 assert None not in texts, column.name
             labels = state.labels(column)

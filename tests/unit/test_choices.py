@@ -43,9 +43,12 @@ def test_the_same_seed_gives_the_same_answers_whatever_else_draws(seed):
         choices = SeededChoices(seed)
         random.random()  # what others draw has no part in it
         return [
-            choices.integer(0, 2**64 - 1), choices.chance(0.5), choices.one_of("abc"), choices.sample(range(100), 5),
+            choices.integer(0, 2**64 - 1),
+            choices.chance(0.5),
+            choices.one_of("abc"),
+            choices.sample(range(100), 5),
             choices.sample(range(10), 5),
-        ]  # fmt: skip
+        ]
 
     assert answers() == answers()
 
@@ -81,7 +84,9 @@ def test_answers_are_evenly_spread():
     assert set(integers) == {1, 2, 3, 4, 5, 6}
     assert all(850 < count < 1150 for count in integers.values())
     assert 2800 < sum(choices.chance(0.3) for _ in range(10_000)) < 3200
-    assert all(850 < count < 1150 for count in Counter(choices.one_of("abcdef") for _ in range(6000)).values())
+    assert all(
+        850 < count < 1150 for count in Counter(choices.one_of("abcdef") for _ in range(6000)).values()
+    )
 
 
 @pytest.mark.parametrize("total, count", [(10, 5), (40, 4)])

@@ -37,7 +37,10 @@ from tests.definitions import MODEST
         ("DEFAULT (1 + (2 * 3)) CHECK (a > 0)", Clauses(default="(1 + (2 * 3))", check="a > 0")),
         ("DEFAULT 1 + 2 NOT NULL", Clauses(default="1 + 2", not_null=True)),
         ("DEFAULT 'a'::text || 'b'", Clauses(default="'a'::text || 'b'")),
-        ("DEFAULT ARRAY['x', 'y']::text[] NOT NULL", Clauses(default="ARRAY['x', 'y']::text[]", not_null=True)),
+        (
+            "DEFAULT ARRAY['x', 'y']::text[] NOT NULL",
+            Clauses(default="ARRAY['x', 'y']::text[]", not_null=True),
+        ),
         ("DEFAULT date '2020-01-01' UNIQUE", Clauses(default="date '2020-01-01'", unique=True)),
         ("DEFAULT nextval('s'::regclass)", Clauses(default="nextval('s'::regclass)")),
         ("DEFAULT CURRENT_TIMESTAMP(3) NOT NULL", Clauses(default="CURRENT_TIMESTAMP(3)", not_null=True)),

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_kroft.model.choices import SeededChoices
-from pytest_kroft.model.clock import LONGEST_STEP, SECOND, START, as_datetime, as_stamp, next_stamp, stamp_text
+from pytest_kroft.model.clock import (
+    LONGEST_STEP,
+    SECOND,
+    START,
+    as_datetime,
+    as_stamp,
+    next_stamp,
+    stamp_text,
+)
 from pytest_kroft.model.types import parse_type
 from tests.definitions import MODEST
 

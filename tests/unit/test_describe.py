@@ -58,16 +58,26 @@ def test_other_forms_of_the_same_kinds():
     assert describe(AddEnumValue("e", "x")) == "add label x to type e"
     assert describe(Delete("t", (1,))) == "delete from t: 1 row"
     assert describe(Update("t", (1,), (), 1, START)) == "update t: 1 row"
-    assert describe(Observed("t", "server", (1, 2), {"a": ("x", "y")})) == "the server computed a in 2 rows of t"
+    assert (
+        describe(Observed("t", "server", (1, 2), {"a": ("x", "y")})) == "the server computed a in 2 rows of t"
+    )
     assert describe(AddColumn("t", Column("a", "int", nullable=False))) == "add column a int NOT NULL to t"
-    assert describe(AddColumn("t", Column("a", "int", generated="b"))) == "add column a int GENERATED AS (b) to t"
+    assert (
+        describe(AddColumn("t", Column("a", "int", generated="b")))
+        == "add column a int GENERATED AS (b) to t"
+    )
 
 
 def test_with_the_state_rows_are_named_by_their_keys():
     state = timeline(CUSTOMERS, ORDERS, PAIRS, LOG).state
-    insert = Insert("orders", 1, 5, START, cells={"id": ("7", "8", "9", "10", "11")}, parents={"customer_id": (None,) * 5})
+    insert = Insert(
+        "orders", 1, 5, START, cells={"id": ("7", "8", "9", "10", "11")}, parents={"customer_id": (None,) * 5}
+    )
     state = apply(state, insert)
-    assert describe(insert, state) == "insert into orders: id 7, id 8, id 9 and 2 more; updated_at 2020-01-01 00:00:00"
+    assert (
+        describe(insert, state)
+        == "insert into orders: id 7, id 8, id 9 and 2 more; updated_at 2020-01-01 00:00:00"
+    )
     assert describe(replace(insert, step=5), state).endswith("updated_at 2020-01-01 00:00:00 and later")
     assert describe(Delete("orders", (2, 1)), state) == "delete from orders: id 8, id 7"
     update = Update("orders", (1,), ("paid",), 1, START, cells={"updated_at": (None,)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -42,13 +43,27 @@ ALLOWED = {
     "additive": {"add_column"},
     "evolving": {"add_column", "drop_column"},
     "breaking": {
-        "add_column", "drop_column", "rename_column", "alter_type", "add_enum_value", "set_nullable", "set_default",
+        "add_column",
+        "drop_column",
+        "rename_column",
+        "alter_type",
+        "add_enum_value",
+        "set_nullable",
+        "set_default",
     },
     "everything": {
-        "add_column", "drop_column", "rename_column", "alter_type", "add_enum_value", "set_nullable", "set_default",
-        "rename_table", "drop_table", "create_table",
+        "add_column",
+        "drop_column",
+        "rename_column",
+        "alter_type",
+        "add_enum_value",
+        "set_nullable",
+        "set_default",
+        "rename_table",
+        "drop_table",
+        "create_table",
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -86,13 +101,14 @@ def test_the_schema_changes_with_the_probability():
     made = timeline(CUSTOMERS, rows=2)
     assert all(controller(made, seed, interval=1, probability=0).step(1) == () for seed in range(50))
     tried = [
-        bool(controller(timeline(CUSTOMERS), seed, named="additive", interval=1, probability=0.5).step(1)) for seed in range(100)
+        bool(controller(timeline(CUSTOMERS), seed, named="additive", interval=1, probability=0.5).step(1))
+        for seed in range(100)
     ]
     assert 25 < sum(tried) < 60
 
 
 def test_weights_say_what_is_likelier():
-    def drawn(**weights: int) -> Counter[str]:
+    def drawn(**weights: Any) -> Counter[str]:
         seen: Counter[str] = Counter()
         for seed in range(60):
             made = timeline(CUSTOMERS, ORDERS)
@@ -102,7 +118,11 @@ def test_weights_say_what_is_likelier():
 
     assert drawn(add_weight=0)["add_column"] == 0
     assert drawn(drop_weight=0)["drop_column"] == 0
-    assert drawn(add_weight=9, drop_weight=1)["add_column"] > 3 * drawn(add_weight=9, drop_weight=1)["drop_column"] > 0
+    assert (
+        drawn(add_weight=9, drop_weight=1)["add_column"]
+        > 3 * drawn(add_weight=9, drop_weight=1)["drop_column"]
+        > 0
+    )
     assert drawn(add_weight=0, drop_weight=0) == {}
 
 

@@ -53,11 +53,29 @@ def test_a_literal_is_evaluated(expression, sql_type, text):
 @pytest.mark.parametrize(
     "expression",
     [
-        "now()", "CURRENT_TIMESTAMP", "1 + 2", "1::int + 2", "'a' || 'b'", "'a'::text || 'b'", "(1)", "'1'::text::int",
-        "ARRAY[1]", "nextval('s')", "date '2020-01-01'", r"E'a\nb'", r"E'a\x41'", "b'101'", "''''''::", "'a", "",
-        "gen_random_uuid()", "'a' IS NULL", "'a'::text IS NULL", "not true",
+        "now()",
+        "CURRENT_TIMESTAMP",
+        "1 + 2",
+        "1::int + 2",
+        "'a' || 'b'",
+        "'a'::text || 'b'",
+        "(1)",
+        "'1'::text::int",
+        "ARRAY[1]",
+        "nextval('s')",
+        "date '2020-01-01'",
+        r"E'a\nb'",
+        r"E'a\x41'",
+        "b'101'",
+        "''''''::",
+        "'a",
+        "",
+        "gen_random_uuid()",
+        "'a' IS NULL",
+        "'a'::text IS NULL",
+        "not true",
     ],
-)  # fmt: skip
+)
 def test_any_other_expression_is_left_to_the_server(expression):
     assert not is_constant(expression)
     with pytest.raises(ValueRefused, match="only a literal"):
@@ -65,7 +83,8 @@ def test_any_other_expression_is_left_to_the_server(expression):
 
 
 @pytest.mark.parametrize(
-    "expression, sql_type", [("'x'", "integer"), ("1.5", "integer"), ("1.2.3", "numeric"), ("'abc'::varchar(2)", "text")]
+    "expression, sql_type",
+    [("'x'", "integer"), ("1.5", "integer"), ("1.2.3", "numeric"), ("'abc'::varchar(2)", "text")],
 )
 def test_a_literal_that_is_no_value_of_the_type_is_refused(expression, sql_type):
     assert is_constant(expression)
@@ -95,7 +114,11 @@ def test_a_literal_names_its_type(text, sql_type, written):
     assert literal(text, parse_type(sql_type)) == written
 
 
-COLUMNS = {"a": (3, parse_type("varchar(9)")), "B c": (4, parse_type("int")), "list": (5, parse_type("text[]"))}
+COLUMNS = {
+    "a": (3, parse_type("varchar(9)")),
+    "B c": (4, parse_type("int")),
+    "list": (5, parse_type("text[]")),
+}
 
 
 @pytest.mark.parametrize(
@@ -131,10 +154,13 @@ def test_others_are_left_to_the_server_with_the_columns_they_mention(expression,
     assert computed(expression, COLUMNS) == Computed(frozenset(sources), None)
 
 
-@pytest.mark.parametrize("sql_type, count", [("text", 2), ("varchar(5)", 2), ("integer", 1), ("text[]", 1), ("char(3)", 1)])
+@pytest.mark.parametrize(
+    "sql_type, count", [("text", 2), ("varchar(5)", 2), ("integer", 1), ("text[]", 1), ("char(3)", 1)]
+)
 def test_the_forms_that_evolution_adds_are_computed(sql_type, count):
     forms = generated_forms('the "column"', parse_type(sql_type))
     assert len(forms) == count
     for _, expression in forms:
         found = computed(expression, {'the "column"': (1, parse_type(sql_type))})
-        assert found.function is not None and found.sources == {1}
+        assert found.function is not None
+        assert found.sources == {1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -85,7 +86,7 @@ def test_each_operation_comes_with_the_states_around_it():
     states = list(made.history.states())
     assert [op for _, op, _ in states] == made.history.operations
     assert states[0][0] == State(1)
-    assert all(after is before for (_, _, after), (before, _, _) in zip(states, states[1:], strict=False))
+    assert all(after is before for (_, _, after), (before, _, _) in itertools.pairwise(states))
     assert states[-1][2] == made.state
 
 

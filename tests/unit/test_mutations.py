@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_kroft.errors import NotApplicable, OperationError, Protected, UnknownColumn, UnknownTable, ValueRefused
+from pytest_kroft.errors import (
+    NotApplicable,
+    OperationError,
+    Protected,
+    UnknownColumn,
+    UnknownTable,
+    ValueRefused,
+)
 from pytest_kroft.model.choices import SeededChoices
 from pytest_kroft.model.columns import TableDefinition
 from pytest_kroft.model.operations import Delete, Insert, Sync, Truncate, Update, kind
@@ -84,7 +91,7 @@ def test_a_composite_key_is_a_tuple():
     assert engine(made).update("pairs", keys=[(2, "a")], values={"value": 7}) == 1
     assert cells(made, "pairs", "value")[1] == "7"
     assert engine(made).delete("pairs", keys=[[1, "a"]]) == 1
-    with pytest.raises(NotApplicable, match="a key of 'pairs' has 2 columns, and .* has 3"):
+    with pytest.raises(NotApplicable, match=r"a key of 'pairs' has 2 columns, and .* has 3"):
         engine(made).delete("pairs", keys=[(2, "a", 5)])
     with pytest.raises(NotApplicable, match="a key of 'pairs' has 2 columns, and 2 has 1"):
         engine(made).delete("pairs", keys=[2])
@@ -110,7 +117,11 @@ def test_a_composite_key_is_a_tuple():
         (lambda e: e.update("customers", 1, columns=["id"]), Protected, "'id'"),
         (lambda e: e.update("customers", 1, values={"tier": "x"}), ValueRefused, "'tier'"),
         (lambda e: e.update("customers", 1, values={"name": None}), NotApplicable, "NOT NULL"),
-        (lambda e: e.update("customers", 2, values={"email": "a"}), NotApplicable, "repeat a unique value: email a"),
+        (
+            lambda e: e.update("customers", 2, values={"email": "a"}),
+            NotApplicable,
+            "repeat a unique value: email a",
+        ),
         (lambda e: e.delete("log", keys=[1]), NotApplicable, "'log' has no primary key"),
         (lambda e: e.insert("customers", rows=[{"mood": "happy"}]), NotApplicable, "'happy' is no label"),
     ],
@@ -130,7 +141,9 @@ def test_a_call_that_cannot_be_changes_nothing(call, error, reason):
 def test_what_an_update_changes_may_be_said():
     made = timeline(CUSTOMERS, ORDERS, rows=10)
     before = {name: cells(made, "orders", name) for name in made.state.table("orders").names}
-    engine(made).update("orders", fraction=1, columns=["amount", "code"], values={"day": date(2021, 5, 6), "paid": None})
+    engine(made).update(
+        "orders", fraction=1, columns=["amount", "code"], values={"day": date(2021, 5, 6), "paid": None}
+    )
     update = made.history[-1]
     assert isinstance(update, Update)
     assert update.columns == ("amount", "code", "day", "paid")
@@ -156,7 +169,11 @@ def test_an_update_never_touches_what_is_protected(seed):
     made = timeline(CUSTOMERS, ORDERS, ODD, rows=5, seed=seed)
     mutations = engine(made, seed=seed)
     for table in ("customers", "orders", ODD.name):
-        kept = {c.name: cells(made, table, c.name) for c in made.state.table(table).columns if c.name in ("id", "country", "select")}
+        kept = {
+            c.name: cells(made, table, c.name)
+            for c in made.state.table(table).columns
+            if c.name in ("id", "country", "select")
+        }
         mutations.update(table, 5)
         assert {name: cells(made, table, name) for name in kept} == kept
 
@@ -197,7 +214,9 @@ def test_a_table_without_anything_to_update():
     made = timeline(table, rows=2)
     with pytest.raises(NotApplicable, match="'t' has no column that may be updated"):
         engine(made).update("t", 1)
-    stamped = TableDefinition("s", [Column("id", "int", primary_key=True), Column("at", "date")], updated_at="at")
+    stamped = TableDefinition(
+        "s", [Column("id", "int", primary_key=True), Column("at", "date")], updated_at="at"
+    )
     made = timeline(stamped, rows=2)
     assert engine(made).update("s", 1) == 1
     assert made.history[-1].columns == ()

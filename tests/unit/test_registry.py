@@ -39,7 +39,9 @@ def test_a_column_is_registered_with_its_generator(registry):
 
 def test_columns_come_after_those_of_the_definition_whichever_was_registered_first(registry):
     registry.register_column("t", "text", name="late")(lambda: "x")
-    registry.register_table("t", [ColumnDefinition("a", "date")], updated_at="a", constraints=["CHECK (a > late)"])
+    registry.register_table(
+        "t", [ColumnDefinition("a", "date")], updated_at="a", constraints=["CHECK (a > late)"]
+    )
     found = registry.table("t")
     assert [column.name for column in found.columns] == ["a", "late"]
     assert (found.updated_at, found.constraints) == ("a", ("CHECK (a > late)",))
@@ -49,7 +51,7 @@ def test_what_is_registered_already_is_refused_by_name(registry):
     registry.register_table(CUSTOMERS)
     registry.register_enum(MOOD)
     registry.register_column("customers", "text", name="nick")(lambda: "x")
-    with pytest.raises(DefinitionError, match="'customers'.*registered already"):
+    with pytest.raises(DefinitionError, match=r"'customers'.*registered already"):
         registry.register_table(CUSTOMERS)
     with pytest.raises(DefinitionError, match="'my mood' is registered already"):
         registry.register_enum(MOOD)
@@ -66,10 +68,10 @@ def test_a_table_that_cannot_be_leaves_the_registry_as_it_was(registry):
 
 
 def test_an_unknown_table_is_refused_with_the_known_ones(registry):
-    with pytest.raises(DefinitionError, match="'orders'.*are: none"):
+    with pytest.raises(DefinitionError, match=r"'orders'.*are: none"):
         registry.table("orders")
     registry.register_table(CUSTOMERS)
-    with pytest.raises(DefinitionError, match="'orders'.*are: customers"):
+    with pytest.raises(DefinitionError, match=r"'orders'.*are: customers"):
         registry.resolve("orders")
 
 

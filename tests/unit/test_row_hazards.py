@@ -11,19 +11,31 @@ from pytest_kroft.model.columns import TableDefinition
 from pytest_kroft.model.fold import apply, fold
 from pytest_kroft.model.operations import Delete, Insert, Update
 from pytest_kroft.model.special import extreme_values, large_values, unrepresentable_values
+from pytest_kroft.model.state import State
 from pytest_kroft.planning.batches import Craft
 from pytest_kroft.planning.policy import EvolutionPolicy
-from pytest_kroft.planning.row_hazards import disturb, plan_delete_reinsert, plan_key_change
+from pytest_kroft.planning.row_hazards import Write, disturb, plan_delete_reinsert, plan_key_change
 from tests.definitions import CUSTOMERS, LOG, ORDERS, PAIRS, TREE, Column, timeline
 
 
-def disturbed(hazard: str, table: TableDefinition = ORDERS, count: int = 1) -> list[Insert]:
-    """Fifty inserts under a policy of one hazard."""
-    made = timeline(*([CUSTOMERS] if table is ORDERS else []), table, rows=2)
+def planned_insert(state: State, count: int = 1) -> Insert:
+    table = state.table("orders")
+    return Insert(
+        "orders",
+        table.next_row,
+        count,
+        (state.now or START) + 60_000_000,
+        parents={"customer_id": (1,) * count},
+    )
+
+
+def disturbed(hazard: str, count: int = 1) -> list[Write]:
+    """What becomes of an insert under a policy of one hazard, tried fifty times."""
+    state = timeline(CUSTOMERS, ORDERS, rows=2).state
     policy, choices = EvolutionPolicy(frozenset({hazard})), SeededChoices(4)
-    planned = Insert(table.name, made.state.table(table.name).next_row, count, (made.state.now or START) + 60_000_000)
-    writes = [disturb(made.state, [planned], policy, choices)[0] for _ in range(50)]
-    assert all(applies(made.state, write) for write in writes)
+    planned = planned_insert(state, count)
+    writes = [disturb(state, [planned], policy, choices)[0] for _ in range(50)]
+    assert all(applies(state, write) for write in writes)
     assert planned in writes
     changed = [write for write in writes if write != planned]
     assert changed
@@ -63,7 +75,7 @@ def test_a_special_value_is_one_of_its_type_in_a_column_without_rules(hazard, va
 
 def test_larger_writes_keep_their_generated_values():
     made = timeline(CUSTOMERS, ORDERS, rows=2)
-    planned = Insert("orders", 3, 2, START)
+    planned = planned_insert(made.state, 2)
     policy, choices = EvolutionPolicy(frozenset({"extreme_value"})), SeededChoices(4)
     assert all(disturb(made.state, [planned], policy, choices) == (planned,) for _ in range(50))
 
@@ -100,7 +112,8 @@ def test_a_deleted_row_comes_back_under_its_key():
         operations = plan_delete_reinsert(made.state, made.state.table("pairs"), SeededChoices(seed), Craft())
         assert all_apply(made.state, operations)
         delete, insert = operations
-        assert isinstance(delete, Delete) and isinstance(insert, Insert)
+        assert isinstance(delete, Delete)
+        assert isinstance(insert, Insert)
         before = {row[:2]: row for row in made.state.contents("pairs")}
         after = {row[:2]: row for row in fold(operations, made.state).contents("pairs")}
         assert after.keys() == before.keys()
@@ -129,7 +142,9 @@ def test_a_key_changes_into_one_that_never_was():
 def test_some_keys_never_change():
     made = timeline(CUSTOMERS, LOG, TREE, rows=3)
     choices = SeededChoices(1)
-    assert plan_key_change(made.state, made.state.table("customers"), choices, Craft()) == ()  # identity always
+    assert (
+        plan_key_change(made.state, made.state.table("customers"), choices, Craft()) == ()
+    )  # identity always
     assert plan_key_change(made.state, made.state.table("log"), choices, Craft()) == ()
     empty = timeline(TREE)
     assert plan_key_change(empty.state, empty.state.table("tree"), choices, Craft()) == ()

@@ -23,7 +23,8 @@ STEPS = st.lists(
 @MODEST
 @given(STEPS)
 def test_rows_behave_as_a_plain_dict(steps):
-    rows, model, last = Rows(), {}, 0
+    rows, last = Rows(), 0
+    model: dict[int, Row] = {}
     for stamp, (step, number) in enumerate(steps):
         before, kept = rows, dict(model)
         if step == "append":
@@ -46,7 +47,8 @@ def test_rows_behave_as_a_plain_dict(steps):
         assert rows.numbers == sorted(model)
         assert len(rows) == len(model)
         assert all(n in rows and rows[n] is model[n] for n in model)
-        assert last + 1 not in rows and 0 not in rows
+        assert last + 1 not in rows
+        assert 0 not in rows
 
 
 def test_a_row_that_is_not_there_is_a_key_error():

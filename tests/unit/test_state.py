@@ -29,12 +29,14 @@ def test_a_state_is_frozen(state):
 
 
 def test_an_unknown_table_column_or_type_is_refused_with_the_known_ones(state):
-    with pytest.raises(UnknownTable, match="no table 'x'; the tables are: customers, orders, pairs, log") as unknown:
+    with pytest.raises(
+        UnknownTable, match="no table 'x'; the tables are: customers, orders, pairs, log"
+    ) as unknown:
         state.table("x")
     assert unknown.value.known == ("customers", "orders", "pairs", "log")
     with pytest.raises(UnknownColumn, match="'log' has no column 'x'; its columns are: line, n, at"):
         state.table("log").column("x")
-    with pytest.raises(UnknownType, match="no type 'x'.*my mood, level"):
+    with pytest.raises(UnknownType, match=r"no type 'x'.*my mood, level"):
         state.enum_named("x")
     assert state.table("log").has("n")
     assert not state.table("log").has("N")
@@ -58,10 +60,13 @@ def test_what_protects_a_column(state):
 
 
 def test_keys_and_stamps_are_found_after_a_rename(state):
-    after = fold([RenameColumn("orders", "id", "key"), RenameColumn("orders", "updated_at", "changed")], state)
+    after = fold(
+        [RenameColumn("orders", "id", "key"), RenameColumn("orders", "updated_at", "changed")], state
+    )
     table = after.table("orders")
     assert [column.name for column in table.key] == ["key"]
-    assert table.updated_at is not None and table.updated_at.name == "changed"
+    assert table.updated_at is not None
+    assert table.updated_at.name == "changed"
     assert (state.table("log").key, state.table("customers").updated_at) == ((), None)
     assert [column.name for column in state.table("pairs").key] == ["left", "right"]
 
@@ -89,7 +94,9 @@ def test_the_foreign_keys_that_lead_to_a_table(state):
 
 
 def test_a_stamp_is_shown_as_its_column_holds_it():
-    table = TableDefinition("t", [Column("id", "int", primary_key=True), Column("at", "timestamp(1)")], updated_at="at")
+    table = TableDefinition(
+        "t", [Column("id", "int", primary_key=True), Column("at", "timestamp(1)")], updated_at="at"
+    )
     state = apply(timeline(table).state, Insert("t", 1, 2, START + 260_000, 1_000_000))
     assert [row[1] for row in state.contents("t")] == ["2020-01-01 00:00:00.3", "2020-01-01 00:00:01.3"]
     state = apply(state, Update("t", (2,), (), 1, START + 5_000_000))

@@ -90,7 +90,9 @@ def test_what_is_no_type_is_refused_with_a_reason(text, reason):
 
 
 @MODEST
-@given(st.text(min_size=1).filter(lambda name: "\0" not in name and len(name.encode("utf-8", "replace")) < 20))
+@given(
+    st.text(min_size=1).filter(lambda name: "\0" not in name and len(name.encode("utf-8", "replace")) < 20)
+)
 def test_a_quoted_name_of_any_kind_is_a_type_of_its_own(name):
     try:
         check_identifier(name, "a type")
@@ -98,7 +100,9 @@ def test_a_quoted_name_of_any_kind_is_a_type_of_its_own(name):
         return  # a lone surrogate
     if quote(name) == '"char"':
         return
-    parsed = parse_type(quote(name)) if name.strip() == name and "  " not in name and name.isprintable() else None
+    parsed = (
+        parse_type(quote(name)) if name.strip() == name and "  " not in name and name.isprintable() else None
+    )
     assert parsed in (None, SqlType(name, builtin=False))
 
 

@@ -1,0 +1,66 @@
+"""Doing again what a history says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pytest_kroft.errors import ExecutionError
+from pytest_kroft.model.codec import encode
+from pytest_kroft.model.history import History
+from pytest_kroft.model.operations import Observed, Operation, Sync
+from pytest_kroft.model.timeline import Evolving
+
+
+def play(database: Evolving, history: History) -> Iterator[Operation | None]:
+    """Apply a history's operations; yields at each sync, and with None at the end.
+
+    What the database did already, because it was made with the same tables, is not done twice.
+    Raises ExecutionError where the server computes other values than the history observed, and whatever
+    applying an operation raises.
+    """
+    # Under another seed the cells of another history are no function of an address.
+    todo = history if history.seed == database.state.seed else history.literal()
+    for operation in todo.operations[_done_already(database.history, history) :]:
+        if isinstance(operation, Observed) and operation.by == "server":
+            _follow(database, operation)
+            continue
+        database.apply(operation)
+        if isinstance(operation, Sync):
+            yield operation
+    yield None
+
+
+def _done_already(mine: History, other: History) -> int:
+    """How many operations of the other history made what is there, be they saved with their cells or not."""
+    done = len(mine)
+    begun = replace(other, operations=other.operations[:done])
+    pairs = zip(mine.literal(), begun.literal(), strict=False)
+    same = [_comparable(one) == _comparable(two) for one, two in pairs]
+    return done if len(same) == done and all(same) else 0
+
+
+def _comparable(operation: Operation) -> Any:
+    """Something equal for operations that differ in their generators alone, which no saved history holds."""
+    return _without_generators(encode(operation))
+
+
+def _without_generators(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _without_generators(value) for key, value in data.items() if key != "generator"}
+    return [_without_generators(item) for item in data] if isinstance(data, list) else data
+
+
+def _follow(database: Evolving, observed: Observed) -> None:
+    """Hold what a history observed: where this server computed something else, it is written."""
+    if database.history[-1] == observed:
+        return
+    table = database.state.table(observed.table)
+    computed = [name for name in observed.cells if table.column(name).computed]
+    if computed:
+        raise ExecutionError(
+            f"replaying on {observed.table!r}",
+            f"the server computed other values of {', '.join(computed)} than the history observed",
+        )
+    database.apply(replace(observed, by="test"))

@@ -32,7 +32,7 @@ PROJECT = """
     @pytest.mark.parametrize("turn", range({turns}))
     class TestInTurn:
         def test_peer(self, turn, peer):
-            peer.execute("CREATE TABLE orders (id bigint PRIMARY KEY, amount numeric, updated_at timestamptz)")
+            peer.execute("CREATE TABLE orders (id bigint PRIMARY KEY, amount numeric, at timestamptz)")
 
         def test_empty(self, turn, kroft_db):
             pass

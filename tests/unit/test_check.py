@@ -239,7 +239,7 @@ def test_refusals_of_every_kind_were_seen():
     "operation",
     [
         CreateTable(TREE),
-        CreateTable(TableDefinition("customers2", [Column("a", "int", references="customers(email)")])),
+        CreateTable(TableDefinition("customers2", [Column("a", "text", references="customers(email)")])),
         CreateTable(TableDefinition("my mood", [NOTE], schema="other")),
         DropTable("orders"),
         DropTable("log"),

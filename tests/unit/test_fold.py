@@ -326,7 +326,9 @@ def test_each_unique_set_has_one_column_that_never_repeats():
     assert carriers(ORDERS) == {"id", "code", "token"}
     assert carriers(PAIRS) == {"right", "value"}
     assert carriers(TREE) == {"id"}
-    assert carriers(TableDefinition("t", [Column("a", "boolean", unique=True)])) == set()
+    assert carriers(TableDefinition("t", [Column("a", "boolean", unique=True)])) == {"a"}
+    roomy = TableDefinition("t", [Column("a", "int"), Column("b", "boolean")], constraints=["UNIQUE (a, b)"])
+    assert carriers(roomy) == {"a"}
     both = TableDefinition(
         "t", [Column("a", "int"), Column("b", "int")], constraints=["UNIQUE (a, b)", "UNIQUE (a)"]
     )

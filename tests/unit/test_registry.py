@@ -82,7 +82,7 @@ def test_resolving_brings_along_the_enums_that_columns_need(registry):
     registry.register_enum(MOOD)
     assert registry.resolve("customers") == (MOOD, CUSTOMERS)
     assert registry.resolve(MOOD, "customers") == (MOOD, CUSTOMERS)
-    assert registry.resolve(ORDERS, "customers") == (LEVEL, MOOD, ORDERS, CUSTOMERS)
+    assert registry.resolve(ORDERS, "customers") == (LEVEL, MOOD, CUSTOMERS, ORDERS)
     assert registry.resolve() == (LEVEL, MOOD, CUSTOMERS, ORDERS)
     plain = TableDefinition("plain", [ColumnDefinition("a", "int")])
     assert registry.resolve(plain) == (plain,)

@@ -10,7 +10,8 @@ from pathlib import Path
 from pytest_kroft.errors import HistoryError
 from pytest_kroft.model.describe import describe
 from pytest_kroft.model.history import History
-from pytest_kroft.model.operations import Insert
+from pytest_kroft.model.operations import Insert, Operation, Update
+from pytest_kroft.model.state import State
 from pytest_kroft.postgres.script import script
 from pytest_kroft.postgres.uri import without_password
 
@@ -108,7 +109,19 @@ def _words(history: History) -> list[str]:
     except HistoryError:
         # A report must come through whatever state a history is in.
         return [describe(operation) for operation in history]
-    return [describe(op, after if isinstance(op, Insert) else before) for before, op, after in states]
+    stamped: dict[tuple[str, int], int] = {}
+    return [
+        describe(op, after if isinstance(op, Insert) else before) + _tie(op, after, stamped, number)
+        for number, (before, op, after) in enumerate(states, start=1)
+    ]
+
+
+def _tie(operation: Operation, after: State, stamped: dict[tuple[str, int], int], number: int) -> str:
+    """Which operation before this one gave rows of the same table the same stamp, if any did."""
+    if not isinstance(operation, Insert | Update) or after.table(operation.table).updated_at is None:
+        return ""
+    first = stamped.setdefault((operation.table, operation.stamp), number)
+    return f", as in {first}" if first != number else ""
 
 
 def _saved(save: Callable[[], object], path: Path, run: Run) -> str:

@@ -10,9 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+# Loaded before any inner run: pytester forgets what was first imported in one, and another copy would be made
+# in the next: of our own modules it would differ, and Hypothesis, whose plugin ends every run, takes seconds.
+import hypothesis.core  # noqa: F401
 import pytest
 
-# Loaded before any inner run: pytester forgets what was first imported in one, and a copy would differ.
 import pytest_kroft.report
 import pytest_kroft.server  # noqa: F401
 from pytest_kroft.model.registry import default_registry

@@ -1,0 +1,136 @@
+"""The fixtures, and what they need to know of the test that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_kroft.plugin.marker import MARKER, asked_of, definitions_of, test_id, test_seed
+from pytest_kroft.plugin.options import setting
+
+if TYPE_CHECKING:
+    from pytest_kroft.database import KroftDB
+    from pytest_kroft.planning.batches import BatchGenerator
+    from pytest_kroft.planning.evolution import EvolutionController
+    from pytest_kroft.planning.mutations import MutationEngine
+    from pytest_kroft.planning.schema import SchemaManager
+    from pytest_kroft.server import KroftServer
+    from pytest_kroft.simulation import SimulationRunner
+
+SERVER = pytest.StashKey["KroftServer"]()
+RUNNING = pytest.StashKey[pytest.Item]()
+TEMPORARY = pytest.StashKey[pytest.TempPathFactory]()
+REPORTED = pytest.StashKey[bool]()
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Turn an error whose sentence says everything into a failure without a traceback."""
+    from pytest_kroft.errors import KroftError
+
+    try:
+        yield
+    except (KroftError, pytest.UsageError) as error:
+        raise pytest.fail.Exception(f"kroft: {error}", pytrace=False) from None
+
+
+@pytest.fixture(scope="session")
+def kroft_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KroftServer]:
+    """The PostgreSQL server of this run, chosen by --kroft-dsn and --kroft-server.
+
+    Its database(*tables) is a context manager that gives a KroftDB in a database of its own.
+    """
+    from pytest_kroft.postgres.server import find_server
+    from pytest_kroft.server import KroftServer
+
+    config = request.config
+    with _told_plainly():
+        found = find_server(
+            dsn=setting(config, "dsn") or None,
+            source=setting(config, "server") or "auto",
+            request_fixture=partial(_of_session_scope, request),
+        )
+    server = KroftServer(found, keep_failed=setting(config, "keep"))
+    config.stash[SERVER], config.stash[TEMPORARY] = server, tmp_path_factory
+    begin_test(config)
+    yield server
+    server.close()
+
+
+def _of_session_scope(request: pytest.FixtureRequest, name: str) -> object:
+    try:
+        return request.getfixturevalue(name)
+    except pytest.fail.Exception as failure:
+        if not str(failure).startswith("ScopeMismatch"):
+            raise
+        sentence = f"kroft: the fixture {name!r} ends before the run does; name one of session scope"
+        raise pytest.fail.Exception(sentence, pytrace=False) from None
+
+
+def begin_test(config: pytest.Config) -> None:
+    """Tell the server, where there is one, which test runs: its databases take that test's seed and name."""
+    server, item = config.stash.get(SERVER, None), config.stash[RUNNING]
+    if server is not None:
+        with _told_plainly():
+            server.seed, server.test = test_seed(item), test_id(item)
+
+
+@pytest.fixture
+def kroft_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of this test, derived from the base seed and the test's name, or given by its marker."""
+    with _told_plainly():
+        return test_seed(request.node)
+
+
+@pytest.fixture
+def kroft_db(request: pytest.FixtureRequest, kroft_server: KroftServer, kroft_seed: int) -> Iterator[KroftDB]:
+    """The test's evolving PostgreSQL database, with the tables that its marker names.
+
+    It knows at every moment what it should hold: expected(table), verify() and assert_same(table, rows).
+    """
+    item = request.node
+    with ExitStack() as opened:
+        with _told_plainly():
+            asked = asked_of(item)
+            tables = definitions_of(item) if item.get_closest_marker(MARKER) else ()
+            lent = kroft_server.database(
+                *tables, seed=kroft_seed, rows=asked.rows, policy=asked.policy, clock=asked.clock
+            )
+            database = opened.enter_context(lent)
+        yield database
+
+
+@pytest.fixture
+def kroft_schema(kroft_db: KroftDB) -> SchemaManager:
+    """The schema manager of this test's kroft_db creates, changes and drops tables and columns."""
+    return kroft_db.schema
+
+
+@pytest.fixture
+def kroft_batches(kroft_db: KroftDB) -> BatchGenerator:
+    """The batch generator of this test's kroft_db makes rows that its tables accept."""
+    return kroft_db.batches
+
+
+@pytest.fixture
+def kroft_mutations(kroft_db: KroftDB) -> MutationEngine:
+    """The mutation engine of this test's kroft_db inserts, updates and deletes rows."""
+    return kroft_db.mutations
+
+
+@pytest.fixture
+def kroft_evolution(kroft_db: KroftDB) -> EvolutionController:
+    """The evolution controller of this test's kroft_db lets its schema change and keeps the audit log."""
+    return kroft_db.evolution
+
+
+@pytest.fixture
+def kroft_runner(kroft_db: KroftDB) -> SimulationRunner:
+    """The simulation runner of this test's kroft_db runs batches of mutations and evolution."""
+    return kroft_db.runner

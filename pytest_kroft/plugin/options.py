@@ -1,0 +1,116 @@
+"""The command line, the settings, and the seed of a run."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import pytest
+
+LARGEST_SEED = 2**63 - 1
+CACHED_SEED = "kroft/seed"
+
+BASE_SEED = pytest.StashKey[int]()
+
+_SEED_HELP = (
+    "Base seed from which the seed of every test is derived: a whole number, 'random' (the default), or "
+    "'last' to use that of the run before. The header of each run prints it."
+)
+_DSN_HELP = (
+    "Use the PostgreSQL server at this libpq URI. Every test gets a new database there; existing ones are "
+    "not touched."
+)
+_SERVER_HELP = (
+    "Where the server comes from: the embedded one of the extra 'embedded', a process fixture of "
+    "pytest-postgresql or your own by its name, or 'auto' (the default) for the first of these that is "
+    "there."
+)
+_KEEP_HELP = "Keep the database of a failed test and print how to reach it."
+MARKER_HELP = (
+    "kroft(*tables, rows=0, policy=None, seed=None, clock='logical'): Give the test's kroft_db these "
+    "tables, by their registered names or as definitions; without any, all that are registered. Each starts "
+    "with so many rows. The policy, by name or as an EvolutionPolicy, says what may happen (the default is "
+    "'evolving'), the seed replaces the one derived for the test, and clock='server' stamps rows with the "
+    "server's time."
+)
+_OPTIONS = {
+    "seed": ("N|random|last", _SEED_HELP),
+    "dsn": ("URI", _DSN_HELP),
+    "server": ("auto|embedded|FIXTURE", _SERVER_HELP),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options and their ini twins."""
+    group = parser.getgroup("kroft", "evolving PostgreSQL databases (pytest-kroft)")
+    for name, (metavar, text) in _OPTIONS.items():
+        group.addoption(f"--kroft-{name}", metavar=metavar, help=text)
+        parser.addini(f"kroft_{name}", f"The same as --kroft-{name}. {text}", default="")
+    group.addoption("--kroft-keep", action="store_true", default=None, help=_KEEP_HELP)
+    parser.addini("kroft_keep", f"The same as --kroft-keep. {_KEEP_HELP}", type="bool", default=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker and settle the base seed."""
+    config.addinivalue_line("markers", MARKER_HELP)
+    config.stash[BASE_SEED] = base_seed(config)
+
+
+def setting(config: pytest.Config, name: str) -> Any:
+    """What an option says or, where it was not given, its ini twin."""
+    value = config.getoption(f"kroft_{name}")
+    return config.getini(f"kroft_{name}") if value is None else value
+
+
+def base_seed(config: pytest.Config) -> int:
+    """The seed of the run: given, drawn, the last one, or the controller's; else raises UsageError."""
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        return int(worker["kroft_seed"])
+    said = str(setting(config, "seed") or "random").strip().lower()
+    if said == "random":
+        return secrets.randbits(31)
+    if said == "last":
+        return _last_seed(config)
+    number = int(said) if said.lstrip("-").isdecimal() else said
+    return checked_seed(number, "--kroft-seed", ", or 'random' or 'last'")
+
+
+def _last_seed(config: pytest.Config) -> int:
+    cache = getattr(config, "cache", None)
+    last = cache.get(CACHED_SEED, None) if cache is not None else None
+    if last is None:
+        why = "no run before this one has left its seed there" if cache is not None else "it is turned off"
+        raise pytest.UsageError(
+            f"--kroft-seed=last reads pytest's cache, but {why}; name a whole number instead"
+        )
+    return checked_seed(last, "the seed in pytest's cache")
+
+
+def checked_seed(seed: object, where: str, others: str = "") -> int:
+    """The seed, if it is one; raises UsageError naming where it stands, and what else is allowed there."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
+        raise pytest.UsageError(
+            f"{where} must be a whole number from 0 to {LARGEST_SEED}{others}, not {seed!r}"
+        )
+    return seed
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remember the base seed for --kroft-seed=last, where tests are to be run and not only listed."""
+    config = session.config
+    cache = getattr(config, "cache", None)
+    listed = ("collectonly", "showfixtures", "show_fixtures_per_test")
+    if cache is not None and not any(config.getoption(name) for name in listed):
+        cache.set(CACHED_SEED, config.stash[BASE_SEED])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand the base seed to a worker of pytest-xdist, so that all of them have the same."""
+    node.workerinput["kroft_seed"] = node.config.stash[BASE_SEED]
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Print the option that repeats this run."""
+    return f"kroft: --kroft-seed={config.stash[BASE_SEED]}"

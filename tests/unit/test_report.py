@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_kroft.model.clock import START
+from pytest_kroft.model.clock import SECOND, START
+from pytest_kroft.model.columns import TableDefinition
 from pytest_kroft.model.history import History
 from pytest_kroft.model.operations import CreateTable, Delete, Insert, Sync
 from pytest_kroft.postgres.script import script
 from pytest_kroft.report import LAST, Run, failure_section, last_operations
-from tests.definitions import CUSTOMERS, LOG, drive, timeline
+from tests.definitions import CUSTOMERS, LOG, Column, drive, timeline
 
 
 def test_nothing_done_is_said():
@@ -30,6 +31,21 @@ def test_a_short_history_is_told_whole():
         "  3  create table customers (id, name, email, tier, mood, country)",
         "  4  insert into customers: id 5",
         "  5  delete from customers: id 5",
+    ]
+
+
+def test_rows_of_two_transactions_with_one_stamp_are_told():
+    table = TableDefinition(
+        "t", [Column("id", "int", primary_key=True), Column("at", "date")], updated_at="at"
+    )
+    made = timeline(table)
+    for first, stamp in enumerate([START, START + SECOND, START], start=1):
+        made.apply(Insert("t", first, 1, stamp))
+    told = [line.partition(";")[2] for line in last_operations(made.history)[-3:]]
+    assert told == [
+        " at 2020-01-01 00:00:00",
+        " at 2020-01-01 00:00:01",
+        f" at 2020-01-01 00:00:00, as in {len(made.history) - 2}",
     ]
 
 

@@ -22,7 +22,7 @@ OUTPUT = (HERE / "output.txt").read_text(encoding="utf-8")
 LATER = "updated_at > %(newest)s"
 
 # What would change how pytest prints, or which tests it runs.
-UNWANTED = re.compile(r"PYTEST_.*|.*COLOR|CI|BUILD_NUMBER|GITHUB_ACTIONS")
+UNWANTED = re.compile(r"PYTEST_.*|TOX_.*|.*COLOR|CI|BUILD_NUMBER|GITHUB_ACTIONS")
 
 
 def run(folder: Path, source: str, dsn: str) -> str:

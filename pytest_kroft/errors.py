@@ -47,9 +47,10 @@ class OperationError(KroftError):
 class UnknownTable(OperationError):
     """An operation names a table that does not exist."""
 
-    def __init__(self, table: str, known: Iterable[str]) -> None:
+    def __init__(self, table: str, known: Iterable[str], why: str = "") -> None:
         self.table, self.known = table, tuple(known)
-        super().__init__(f"there is no table {table!r}; the tables are: {listing(self.known)}")
+        wanted = f", {why}" if why else ""
+        super().__init__(f"there is no table {table!r}{wanted}; the tables are: {listing(self.known)}")
 
 
 class UnknownColumn(OperationError):
@@ -63,10 +64,11 @@ class UnknownColumn(OperationError):
 class UnknownType(OperationError):
     """An operation names a type that is neither built in nor a created enum."""
 
-    def __init__(self, sql_type: str, known: Iterable[str] = ()) -> None:
+    def __init__(self, sql_type: str, known: Iterable[str] = (), where: str = "") -> None:
         self.sql_type, self.known = sql_type, tuple(known)
         super().__init__(
-            f"there is no type {sql_type!r}; use a built-in type or one of the enums: {listing(self.known)}"
+            f"{where and where + ': '}there is no type {sql_type!r}; "
+            f"use a built-in type or one of the enums: {listing(self.known)}"
         )
 
 

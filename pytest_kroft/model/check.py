@@ -133,7 +133,7 @@ def _check_create_table(state: State, definition: TableDefinition) -> None:
         raise AlreadyExists("table", definition.name)
     _check_new_name(state, definition.schema, definition.name)
     for column in definition.active:
-        check_type(state, column.type)
+        check_type(state, definition.name, column.name, column.type)
         check_reference(state, definition, column)
 
 

@@ -6,6 +6,7 @@ from pytest_kroft.errors import (
     AlreadyExists,
     NotApplicable,
     Protected,
+    UnknownTable,
     UnknownType,
     ValueRefused,
 )
@@ -35,10 +36,10 @@ from pytest_kroft.model.uniqueness import duplicates
 from pytest_kroft.model.values import Birth
 
 
-def check_type(state: State, sql_type: SqlType) -> None:
-    """Whether a type is built in or a created enum."""
+def check_type(state: State, table: str, column: str, sql_type: SqlType) -> None:
+    """Whether the type that a column is to have is built in or a created enum."""
     if not sql_type.builtin and state.enum(sql_type) is None:
-        raise UnknownType(str(sql_type), state.types)
+        raise UnknownType(str(sql_type), state.types, f"column {column!r} of table {table!r}")
 
 
 def check_reference(state: State, definition: TableDefinition, column: ColumnDefinition) -> None:
@@ -47,6 +48,9 @@ def check_reference(state: State, definition: TableDefinition, column: ColumnDef
     if reference is None:
         return
     own = reference.table == definition.name
+    if not own and reference.table not in state.tables:
+        by = f"which column {column.name!r} of table {definition.name!r} references"
+        raise UnknownTable(reference.table, state.tables, by)
     parent = definition if own else state.table(reference.table).definition
     names = (reference.column,) if reference.column else parent.key
     where = f"column {column.name!r} of table {definition.name!r} references {column.references!r}"
@@ -77,7 +81,7 @@ def check_add_column(state: State, op: AddColumn) -> None:
         raise AlreadyExists("column", column.name, f" in table {op.table!r}")
     if table.next_column > MAX_COLUMNS:
         raise NotApplicable(f"table {op.table!r} has had {MAX_COLUMNS} columns, and PostgreSQL takes no more")
-    check_type(state, column.type)
+    check_type(state, op.table, column.name, column.type)
     check_reference(state, table.definition, column)
     if column.primary_key:
         raise NotApplicable(f"column {column.name!r}: a primary key cannot be added to a table later")
@@ -159,7 +163,7 @@ def check_alter_type(state: State, op: AlterType) -> None:
     """Whether a column can get another type: every value can be cast exactly, and no rule is in the way."""
     table, column = _changeable(state, op.table, op.column)
     target = parse_type(op.sql_type)
-    check_type(state, target)
+    check_type(state, op.table, op.column, target)
     where = f"column {op.column!r} of table {op.table!r}"
     if not can_cast(column.type, target):
         raise NotApplicable(f"{where}: there is no exact cast from {column.type} to {target}")

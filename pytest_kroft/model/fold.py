@@ -43,6 +43,9 @@ from pytest_kroft.model.state import ColumnState, State, TableState, Text, Tombs
 from pytest_kroft.model.types import parse_type
 from pytest_kroft.model.values import Birth, column_values
 
+ROOMY = 2**31 - 1
+"""A column that can tell so many rows apart carries a key alone: an integer is enough."""
+
 
 def fold(operations: Iterable[Operation], state: State) -> State:
     """The state after all operations."""
@@ -258,8 +261,9 @@ def carriers(definition: TableDefinition) -> frozenset[str]:
         columns = [column for name in names if (column := definition.column(name))]
         fit = [column for column in columns if not (column.references or column.generated)]
         if fit and not chosen.intersection(names):
-            # The roomiest column; the last of several, which in a key is the one that counts.
-            chosen.add(max(enumerate(fit), key=lambda place: (_room(place[1]), place[0]))[1].name)
+            # Not the roomiest of all: a column that a definition gets later must change no other's values.
+            roomy = [column for column in fit if _room(column) >= ROOMY]
+            chosen.add((roomy[0] if roomy else max(fit, key=_room)).name)
     return frozenset(chosen)
 
 

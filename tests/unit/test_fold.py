@@ -121,6 +121,13 @@ def test_adding_a_column_to_a_definition_changes_no_value_in_any_other():
     assert len(set(column_of(wide_state, "orders", "extra"))) > 40
 
 
+def test_a_column_that_joins_the_key_later_changes_no_value_in_any_other():
+    key = [Column("a", "int", primary_key=True), Column("b", "int", primary_key=True)]
+    plain = timeline(TableDefinition("t", key), rows=20).state
+    wider = timeline(TableDefinition("t", [*key, Column("c", "bigint", primary_key=True)]), rows=20).state
+    assert [row[:2] for row in wider.contents("t")] == list(plain.contents("t"))
+
+
 def test_a_rename_changes_no_value():
     before = timeline(CUSTOMERS, rows=20).state
     after = fold(

@@ -6,24 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from pytest_kroft.errors import KroftError
+from pytest_kroft.errors import RowsRefused
 
 Row = Mapping[str, object]
-
-_ALLOWED = (
-    "give rows whose columns have names: dicts, named tuples, dataclass instances, a dict of such rows "
-    "by key, or a cursor that has run its query"
-)
-
-
-class RowsRefused(KroftError, TypeError):
-    """What was given as the copy is not rows with named columns."""
-
-    def __init__(self, given: object, reason: str) -> None:
-        self.given, self.reason = given, reason
-        shown = repr(given)
-        shown = shown if len(shown) <= 60 else shown[:54] + "..."
-        super().__init__(f"cannot compare {shown}: {reason}; {_ALLOWED}")
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ import psycopg
 from pytest_kroft.comparison import Comparison, compare
 from pytest_kroft.errors import DefinitionError, KroftError, Mismatch, NotApplicable, ValueRefused
 from pytest_kroft.model.choices import Choices, SeededChoices
-from pytest_kroft.model.columns import EnumDefinition, TableDefinition
 from pytest_kroft.model.history import History
 from pytest_kroft.model.literals import canonical, is_opaque
 from pytest_kroft.model.operations import CreateTable, CreateType, Operation
 from pytest_kroft.model.registry import Definition, default_registry
 from pytest_kroft.model.state import State
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.timeline import Timeline
 from pytest_kroft.model.types import SqlType
 from pytest_kroft.planning.batches import BatchGenerator, Craft, logical_stamps
@@ -28,6 +28,7 @@ from pytest_kroft.planning.mutations import MutationEngine
 from pytest_kroft.planning.policy import EvolutionPolicy, as_policy
 from pytest_kroft.planning.schema import SchemaManager
 from pytest_kroft.postgres.executor import Executor
+from pytest_kroft.postgres.introspection import asking
 from pytest_kroft.postgres.loading import loader
 from pytest_kroft.postgres.script import SETTINGS, script
 from pytest_kroft.postgres.uri import parameters
@@ -59,7 +60,7 @@ class KroftDB:
         test: The name of the test that the history belongs to.
 
     Raises:
-        DefinitionError: for an unknown name, policy or clock.
+        DefinitionError: for an unknown name, policy or clock, and for a seed or rows below 0.
         ExecutionError: where the server refuses a table.
         KroftError: where the database cannot be reached.
     """
@@ -77,6 +78,8 @@ class KroftDB:
     ) -> None:
         if clock not in CLOCKS:
             raise DefinitionError(f"clock must be 'logical' or 'server', not {clock!r}")
+        if type(seed) is not int or seed < 0:
+            raise DefinitionError(f"seed must be a whole number from 0, not {seed!r}")
         if rows < 0:
             raise DefinitionError(f"rows must be 0 or more, not {rows!r}")
         self.dsn, self.policy, self._clock = dsn, as_policy(policy), clock
@@ -84,12 +87,12 @@ class KroftDB:
         self._choices = choices or SeededChoices(seed)
         self._opened = ExitStack()
         self._own = self._open(dsn, "kroft")
-        # The state's texts are those that the server prints under these settings.
-        self._own.execute("; ".join(f"SET {name} = '{value}'" for name, value in SETTINGS.items()).encode())
-        self._own.execute(_LOCK_TIMEOUT)
-        self._executor = Executor(self._own)
-        self._timeline = Timeline(seed, self._executor, test)
         try:
+            self._name = self._own.info.dbname
+            with asking(self._name):
+                self._set_session()
+            self._executor = Executor(self._own)
+            self._timeline = Timeline(seed, self._executor, test)
             self._create(items, rows)
         except BaseException:
             self.close()
@@ -109,6 +112,11 @@ class KroftDB:
     def close(self) -> None:
         """Close every connection that this object opened; the database stays as it is."""
         self._opened.close()
+
+    def _set_session(self) -> None:
+        # The state's texts are those that the server prints under these settings.
+        self._own.execute("; ".join(f"SET {name} = '{value}'" for name, value in SETTINGS.items()).encode())
+        self._own.execute(_LOCK_TIMEOUT)
 
     def _create(self, items: Sequence[Definition], rows: int) -> None:
         enums = [item for item in items if isinstance(item, EnumDefinition)]
@@ -234,32 +242,41 @@ class KroftDB:
         """True if the server holds what the state says; raises Mismatch naming what differs.
 
         A row that the test wrote itself differs too; ``adopt_rows`` accepts such rows.
+        Raises KroftError where the server ends the session.
         """
         self._verify_structure()
         for name in self.state.tables:
-            difference = content_difference(self._own, self.state, name)
+            with asking(self._name):
+                difference = content_difference(self._own, self.state, name)
             if not difference.same:
                 raise Mismatch(
-                    "the server does not hold what kroft wrote; "
-                    "adopt_rows() accepts rows that the test wrote itself\n" + difference.render(),
+                    "the server does not hold what kroft wrote; adopt_rows() accepts rows that the test "
+                    "wrote itself (below, the source is kroft's state, and the copy the server)\n"
+                    + difference.render(),
                     difference,
                 )
         return True
 
     def adopt_rows(self, table: str | None = None) -> int:
-        """Accept what the test wrote to a table, or to all of them, by itself; how many rows differed."""
+        """Accept what the test wrote to a table, or to all of them, by itself; how many rows differed.
+
+        Raises Mismatch where the tables themselves differ, KroftError where the server ends the session.
+        """
         self._verify_structure()
         names = list(self.state.tables) if table is None else [self.state.only_table(table)]
-        observed, differing = observe_tests_writes(self._own, self.state, names)
+        with asking(self._name):
+            observed, differing = observe_tests_writes(self._own, self.state, names)
         for one in observed:
             before = self.state
             # The rows are there already: the server has only the sequences to move.
             self._timeline.adopt(one)
-            self._executor.move_sequences(before, self.state, one.table)
+            with asking(self._name):
+                self._executor.move_sequences(before, self.state, one.table)
         return differing
 
     def _verify_structure(self) -> None:
-        structure = list(structure_differences(self._own, self.state))
+        with asking(self._name):
+            structure = list(structure_differences(self._own, self.state))
         if structure:
             raise Mismatch(
                 "the server does not have the tables of the state\n"
@@ -312,18 +329,22 @@ class KroftDB:
         text = canonical(sql_type, value)
         if not is_opaque(sql_type, value):
             return text
-        try:
-            row = (
-                psycopg.RawCursor(self._own).execute(f"SELECT $1::text::{sql_type}::text", [text]).fetchone()
-            )
-        except psycopg.Error as error:
-            raise ValueRefused(value, str(sql_type), error.diag.message_primary or str(error)) from None
+        query = f"SELECT $1::text::{sql_type}::text"
+        with asking(self._name):
+            try:
+                row = psycopg.RawCursor(self._own).execute(query, [text]).fetchone()
+            except psycopg.Error as error:
+                if self._own.closed:
+                    raise
+                raise ValueRefused(value, str(sql_type), error.diag.message_primary or str(error)) from None
         assert row is not None
         return str(row[0])
 
     def _server_stamp(self, state: State, choices: Choices) -> int:
         """The server's time in microseconds; it travels in the operation, so that a replay has the same."""
         del state, choices
-        row = self._own.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").fetchone()
+        query = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+        with asking(self._name):
+            row = self._own.execute(query).fetchone()
         assert row is not None
         return int(row[0])

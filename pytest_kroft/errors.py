@@ -14,8 +14,9 @@ class KroftError(Exception):
 
     def __init_subclass__(cls) -> None:
         # Users import errors from the package, and a failing test prints where an error comes from.
-        if cls.__module__ == __name__:
-            cls.__module__ = __name__.partition(".")[0]
+        package = __name__.partition(".")[0]
+        if cls.__module__.startswith(f"{package}."):
+            cls.__module__ = package
 
 
 def listing(names: Iterable[str], nothing: str = "none") -> str:
@@ -134,3 +135,69 @@ class Mismatch(KroftError, AssertionError):
     def __init__(self, text: str, comparison: object = None) -> None:
         self.comparison = comparison
         super().__init__(text)
+
+
+class CapacityReached(OperationError):
+    """A unique column has no more distinct values of its type."""
+
+    def __init__(self, table: str, column: str, sql_type: str, capacity: int, row: int) -> None:
+        self.table, self.column, self.sql_type = table, column, sql_type
+        self.capacity, self.row = capacity, row
+        super().__init__(
+            f"the unique column {table}.{column} of type {sql_type} has {capacity} distinct values, and row "
+            f"number {row} would need one more; use a wider type, or insert and update fewer rows"
+        )
+
+
+class CastRefused(OperationError):
+    """A value, or where ``value`` is None any value, that cannot be cast exactly."""
+
+    def __init__(self, value: str | None, source: object, target: object, reason: str) -> None:
+        self.value, self.source, self.target, self.reason = value, source, target, reason
+        shown = "values" if value is None else repr(value if len(value) <= 60 else value[:57] + "...")
+        super().__init__(f"{shown} of type {source} cannot become {target}: {reason}")
+
+
+class GeneratorError(KroftError, ValueError):
+    """A user's generator failed, or returned what its column cannot hold."""
+
+    def __init__(self, table: str, column: str, reason: str, *, row: int | None = None) -> None:
+        self.table, self.column, self.row, self.reason = table, column, row, reason
+        where = f", row {row}" if row is not None else ""
+        super().__init__(f"the generator of {table}.{column}{where}: {reason}")
+
+
+class ServerFailed(ServerNotFound):
+    """A server was started and did not come up; ``log`` holds its last lines."""
+
+    def __init__(self, what: str, log: str) -> None:
+        self.what, self.log = what, log
+        lines = "\n".join(f"  {line}" for line in log.splitlines())
+        super().__init__(f"{what}; its last lines were:\n{lines}" if lines else f"{what}; it said nothing")
+
+
+class SessionRemains(KroftError):
+    """A session of the database does not end although it was told to."""
+
+    def __init__(self, database: str, pid: int, query: str) -> None:
+        self.database, self.pid, self.query = database, pid, query
+        super().__init__(
+            f"session {pid} on database {database!r} does not end within seconds"
+            f" after being terminated; its last query: {query}"
+        )
+
+
+_ROWS_ALLOWED = (
+    "give rows whose columns have names: dicts, named tuples, dataclass instances, a dict of such rows "
+    "by key, or a cursor that has run its query"
+)
+
+
+class RowsRefused(KroftError, TypeError):
+    """What was given as the copy is not rows with named columns."""
+
+    def __init__(self, given: object, reason: str) -> None:
+        self.given, self.reason = given, reason
+        shown = repr(given)
+        shown = shown if len(shown) <= 60 else shown[:54] + "..."
+        super().__init__(f"cannot compare {shown}: {reason}; {_ROWS_ALLOWED}")

@@ -24,11 +24,13 @@ class Run:
     """How a test was run: all that it takes to run it again.
 
     Args:
-        test: The test as pytest's command line names it, from where the run was started.
+        test: The test as pytest's command line names it, from where the run was started. For a database of a
+            fixture with a wider scope: the tests of that scope, and nothing for all of them.
         started_in: Where that was; paths are shown from there.
         base_seed: The seed of the run.
-        own_seed: The seed of the test.
+        own_seed: The seed of the test, or of the fixtures of that scope.
         by_marker: Whether the test's marker gave the seed.
+        fixture: The fixture with a wider scope that opened the database, if one did.
         server: The option --kroft-server, where it was given.
         dsn: The option --kroft-dsn, where it was given; a password in it is not shown.
         others: Options of pytest itself that decide how tests are named.
@@ -39,6 +41,7 @@ class Run:
     base_seed: int
     own_seed: int
     by_marker: bool = False
+    fixture: str = ""
     server: str | None = None
     dsn: str | None = None
     others: Mapping[str, str | None] = field(default_factory=dict)
@@ -53,15 +56,16 @@ class Run:
             **self.others,
         }
         given = [f"{name}={value}" for name, value in options.items() if value]
-        return shlex.join(["pytest", self.test, *given])
+        return shlex.join(["pytest", *filter(None, [self.test]), *given])
 
     def seed_words(self, seed: int) -> str:
         """Where the seed of one of the test's databases comes from."""
         if seed != self.own_seed:
-            return f"{seed}, given by the test"
+            return f"{seed}, given by the " + (f"fixture {self.fixture!r}" if self.fixture else "test")
         if self.by_marker:
             return f"{seed}, given by the marker"
-        return f"--kroft-seed={self.base_seed} (this test's own: {seed})"
+        whose = f"that of the fixture {self.fixture!r}" if self.fixture else "this test's own"
+        return f"--kroft-seed={self.base_seed} ({whose}: {seed})"
 
 
 def failure_section(history: History, path: Path, run: Run, reach: str = "", stop: str = "") -> str:
@@ -94,7 +98,13 @@ def last_operations(history: History) -> list[str]:
         return ["Nothing was done to the database."]
     words = _words(history)
     start = max(total - LAST, 0)
-    title = f"The last {LAST} of {total} operations" if start else f"All {total} operations"
+    title = (
+        f"The last {LAST} of {total} operations"
+        if start
+        else f"All {total} operations"
+        if total > 1
+        else "The only operation"
+    )
     width = len(str(total))
     return [
         f"{title}:",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Self
 
+import psycopg
+
 from pytest_kroft.database import Clock, KroftDB
+from pytest_kroft.errors import KroftError, ServerNotFound
 from pytest_kroft.model.registry import Definition
 from pytest_kroft.planning.policy import EvolutionPolicy
 from pytest_kroft.postgres.databases import Database, Databases
-from pytest_kroft.postgres.server import AUTO, Server, find_server
+from pytest_kroft.postgres.server import AUTO, EMBEDDED, Server, find_server
 
 RECENT = 5
 """How many databases of one test are remembered after they were given back, the latest ones."""
@@ -83,28 +86,24 @@ class KroftServer:
         """
         chosen = self.seed if seed is None else seed
         taken = self._databases.acquire()
-        try:
+        with _at_a_failure(lambda: self._databases.release(taken)):
             made = KroftDB(
                 taken.dsn, *definitions, seed=chosen, rows=rows, policy=policy, clock=clock, test=self.test
             )
-        except BaseException:
-            self._databases.release(taken)
-            raise
         loan = _Loan(taken, made)
         self._loans.append(loan)
-        try:
-            with made:
-                yield made
-        finally:
-            self._take_back(loan)
+        with _at_a_failure(lambda: self._take_back(loan)), made:
+            yield made
+        self._take_back(loan)
 
     def _take_back(self, loan: _Loan) -> None:
         loan.returned = True
-        if not self.keep_failed:
-            self._databases.release(loan.taken)
         returned = [known for known in self._loans if known.returned]
-        if len(returned) > RECENT:
-            self._forget(returned[0])
+        with ExitStack() as giving:
+            if len(returned) > RECENT:
+                giving.callback(self._forget, returned[0])
+            if not self.keep_failed and not self._closed:
+                giving.callback(self._databases.release, loan.taken)
 
     def _forget(self, loan: _Loan) -> None:
         self._loans.remove(loan)
@@ -113,9 +112,14 @@ class KroftServer:
             self._databases.release(loan.taken)
 
     def end_test(self) -> None:
-        """Forget the databases that were given back; those that wider fixtures hold stay in use."""
-        for loan in [loan for loan in self._loans if loan.returned]:
-            self._forget(loan)
+        """Forget the databases that were given back; those that wider fixtures hold stay in use.
+
+        Raises the error of one that cannot be emptied or dropped, after all were tried.
+        """
+        with ExitStack() as forgetting:
+            for loan in self._loans:
+                if loan.returned:
+                    forgetting.callback(self._forget, loan)
 
     def keep(self, database: KroftDB) -> bool:
         """Leave one of the ``opened`` databases as it is, and the server running if it is kroft's own.
@@ -134,10 +138,27 @@ class KroftServer:
         return self._server.how_to_stop()
 
     def close(self) -> None:
-        """Drop the databases and stop the server if it is kroft's own, except for what is kept."""
+        """Drop the databases and stop the server if it is kroft's own, except for what is kept.
+
+        Raises the error of a database that cannot be dropped, after all else is done.
+        """
         self._closed = True
-        self._databases.close()
-        self._server.close()
+        with ExitStack() as closing:
+            closing.callback(self._server.close)
+            closing.callback(self._databases.close)
+
+
+@contextmanager
+def _at_a_failure(undo: Callable[[], None]) -> Iterator[None]:
+    """Undo something if the block fails; the block's error goes on, with a note if undoing fails too."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            undo()
+        except (KroftError, psycopg.Error) as another:
+            error.add_note(f"kroft: {another}")
+        raise
 
 
 def start_server(dsn: str | None = None, *, source: str = AUTO) -> KroftServer:
@@ -152,4 +173,8 @@ def start_server(dsn: str | None = None, *, source: str = AUTO) -> KroftServer:
     Raises:
         ServerNotFound: where there is none; says what was looked for and what helps.
     """
+    if source not in (AUTO, EMBEDDED):
+        raise ServerNotFound(
+            f"source must be {AUTO!r} or {EMBEDDED!r}, not {source!r}; a fixture has no place in a script"
+        )
     return KroftServer(find_server(dsn=dsn, source=source))

@@ -10,6 +10,7 @@ from pytest_kroft.errors import NotApplicable
 from pytest_kroft.model.choices import Choices
 from pytest_kroft.model.operations import Operation, Sync
 from pytest_kroft.model.timeline import Evolving
+from pytest_kroft.planning.arguments import whole
 from pytest_kroft.planning.evolution import EvolutionController
 from pytest_kroft.planning.mutations import MutationEngine
 
@@ -88,8 +89,9 @@ class SimulationRunner:
             rows: The most rows that one batch changes.
 
         Raises:
-            NotApplicable: for fewer than one batch or row, or where there is no table.
+            NotApplicable: for no whole numbers, fewer than one batch or row, or where there is no table.
         """
+        batches, rows = whole(batches, "the number of batches"), whole(rows, "the number of rows")
         if batches < 1 or rows < 1:
             raise NotApplicable(f"a simulation needs at least 1 batch and 1 row, not {batches} and {rows}")
         if not self._database.state.tables:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import settings
 
 from pytest_kroft.model.choices import SeededChoices
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.operations import CreateTable, CreateType
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.timeline import Timeline
 from pytest_kroft.planning.evolution import EvolutionController
 from pytest_kroft.planning.mutations import MutationEngine

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ class Wire:
 
     sent: list[str] = field(default_factory=list)
     parameters: list[Any] = field(default_factory=list)
+    binary: list[bool] = field(default_factory=list)
     copied: list[Any] = field(default_factory=list)
     rowcount: int | None = None
     answers: list[list[tuple[Any, ...]]] = field(default_factory=list)
@@ -31,10 +33,13 @@ class Wire:
         """What was sent, without the ends of transactions."""
         return [text for text in self.sent if text not in ("BEGIN", "COMMIT", "ROLLBACK")]
 
-    def execute(self, query: Any, parameters: Any = None) -> MagicMock:
-        """Note a statement and answer it."""
-        self.sent.append(query.as_string(None) if isinstance(query, sql.Composable) else str(query))
+    def execute(self, query: Any, parameters: Any = None, *, binary: bool = False) -> MagicMock:
+        """Note a statement and answer it; the parameters must be those that it asks for."""
+        text = query.as_string(None) if isinstance(query, sql.Composable) else str(query)
+        check_parameters(text, parameters or [])
+        self.sent.append(text)
         self.parameters.append(parameters)
+        self.binary.append(binary)
         if self.refusals:
             raise self.refusals.pop(0)
         given = parameters[0] if parameters and isinstance(parameters[0], list) else ()
@@ -58,6 +63,16 @@ class Wire:
         """Note a COPY and its rows."""
         self.sent.append(query.as_string(None))
         yield MagicMock(write_row=self.copied.append)
+
+
+def check_parameters(text: str, parameters: Sequence[Any]) -> None:
+    """Fail unless ``$1`` to the last are the parameters given; arrays must have one length, for unnest."""
+    outside_names = re.sub(r'"(?:[^"]|"")*"' + r"|'(?:[^']|'')*'", "", text)
+    asked = {int(number) for number in re.findall(r"\$(\d+)", outside_names)}
+    if asked or "%s" not in outside_names:
+        assert asked == set(range(1, len(parameters) + 1)), (text, parameters)
+    lengths = {len(array) for array in parameters if isinstance(array, list)}
+    assert len(lengths) <= 1, (text, parameters)
 
 
 @contextmanager

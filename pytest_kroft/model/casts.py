@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
-from pytest_kroft.errors import OperationError, listing
+from pytest_kroft.errors import CastRefused, listing
 from pytest_kroft.model import conversions
 from pytest_kroft.model.conversions import FITTED, LIMITS
 from pytest_kroft.model.types import SqlType, parse_type
@@ -66,15 +66,6 @@ _RETYPED = {
     "jsonb": ("json", "text"),
 }  # fmt: skip
 """Where a type may go besides a wider one; other types go to text alone, if they go at all."""
-
-
-class CastRefused(OperationError):
-    """A value, or where ``value`` is None any value, that cannot be cast exactly."""
-
-    def __init__(self, value: str | None, source: SqlType, target: SqlType, reason: str) -> None:
-        self.value, self.source, self.target, self.reason = value, source, target, reason
-        shown = "values" if value is None else repr(value if len(value) <= 60 else value[:57] + "...")
-        super().__init__(f"{shown} of type {source} cannot become {target}: {reason}")
 
 
 @dataclass(frozen=True, slots=True)

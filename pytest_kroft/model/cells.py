@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pytest_kroft.errors import KroftError
+from pytest_kroft.errors import GeneratorError
 
 if TYPE_CHECKING:
     from faker import Faker
@@ -20,18 +20,12 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class GeneratorError(KroftError, ValueError):
-    """A user's generator failed, or returned what its column cannot hold."""
-
-    def __init__(self, table: str, column: str, reason: str, *, row: int | None = None) -> None:
-        self.table, self.column, self.row, self.reason = table, column, row, reason
-        where = f", row {row}" if row is not None else ""
-        super().__init__(f"the generator of {table}.{column}{where}: {reason}")
-
-
 @dataclass(frozen=True)
 class Cell:
     """One cell, as a user's generator sees it: where it is, and randomness that belongs to it alone.
+
+    The value must follow from these alone, since it is asked for again: take what is random from
+    ``random`` or ``faker`` here, never from the clock, the system (``uuid.uuid4``) or a counter.
 
     ``row`` counts from 1, ``revision`` from 0; ``now`` is the row's stamp (UTC); ``table`` and
     ``column`` are the names at birth; ``nullable`` says whether None is an answer.

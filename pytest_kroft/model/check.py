@@ -33,9 +33,6 @@ from pytest_kroft.model.check_rows import (
     check_truncate,
     check_update,
 )
-from pytest_kroft.model.columns import (
-    TableDefinition,
-)
 from pytest_kroft.model.fold import apply
 from pytest_kroft.model.operations import (
     AddColumn,
@@ -59,6 +56,7 @@ from pytest_kroft.model.operations import (
     Update,
 )
 from pytest_kroft.model.state import ColumnState, State, TableState
+from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.model.types import check_identifier
 
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from pytest_kroft.errors import (
     AlreadyExists,
+    CastRefused,
     NotApplicable,
     Protected,
     UnknownTable,
     UnknownType,
     ValueRefused,
 )
-from pytest_kroft.model.casts import CastRefused, can_cast, cast_text
+from pytest_kroft.model.casts import can_cast, cast_text
 from pytest_kroft.model.clauses import mentions, names_in
 from pytest_kroft.model.columns import (
     INTEGERS,
-    MAX_COLUMNS,
     SYSTEM_COLUMNS,
     ColumnDefinition,
-    TableDefinition,
     has_order,
 )
 from pytest_kroft.model.expressions import constant, is_constant
@@ -31,6 +30,7 @@ from pytest_kroft.model.operations import (
     SetNullable,
 )
 from pytest_kroft.model.state import ColumnState, State, TableState
+from pytest_kroft.model.tables import MAX_COLUMNS, TableDefinition
 from pytest_kroft.model.types import SqlType, check_identifier, parse_type
 from pytest_kroft.model.uniqueness import duplicates
 from pytest_kroft.model.values import Birth

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from pytest_kroft.errors import NotApplicable, Protected, UnknownColumn
+from pytest_kroft.errors import NotApplicable, Protected, UnknownColumn, ValueRefused
+from pytest_kroft.model.clock import EARLIEST, LATEST
 from pytest_kroft.model.fold import apply, referenced
+from pytest_kroft.model.literals import canonical
 from pytest_kroft.model.operations import Delete, Insert, Observed, Truncate, Update
 from pytest_kroft.model.state import ColumnState, State, TableState
 from pytest_kroft.model.uniqueness import duplicates, may_repeat, sets_at_risk
@@ -33,10 +35,8 @@ def check_update(state: State, op: Update) -> None:
     _check_rows(table, op.rows, "updated")
     columns = [table.column(name) for name in op.columns]
     for column in columns:
-        if column.computed or column.definition.identity == "always":
-            raise Protected(op.table, column.name, "the server computes it")
-        if column.definition.protected:
-            raise Protected(op.table, column.name, "it is defined as protected")
+        if reason := table.unwritable(column):
+            raise Protected(op.table, column.name, reason)
     if unsaid := set(op.cells).union(op.parents).difference(op.columns, _stamped(table)):
         raise NotApplicable(
             f"the update of {op.table!r} gives values for {sorted(unsaid)}, which it does not name"
@@ -81,9 +81,23 @@ def check_observed(state: State, op: Observed) -> None:
             raise NotApplicable(
                 f"observed {len(texts)} cells of {name!r} for {len(op.rows)} rows of {op.table!r}"
             )
+    _check_stamps(op.stamp)
+    mentioned = [*op.rows, *op.removed]
+    if len(set(mentioned)) != len(mentioned):
+        raise NotApplicable(f"a row of {op.table!r} is named twice in what was observed")
     unknown = [number for number in op.rows if number not in table.rows and number < table.next_row]
     if unknown or any(number not in table.rows for number in op.removed):
         raise NotApplicable(f"observed rows of {op.table!r} that are not there: {unknown or op.removed}")
+
+
+def _check_stamps(first: int | None, step: int = 0, count: int = 1) -> None:
+    """Whether the stamps of rows are instants of the years that kroft can tell, 1 to 9999."""
+    for stamp in (first, first + step * (count - 1)) if first is not None else ():
+        if not EARLIEST <= stamp <= LATEST:
+            raise NotApplicable(
+                f"the stamp {stamp}, in microseconds since 1970, is outside the years 1 to 9999; "
+                "give an earlier or later one, or a smaller step"
+            )
 
 
 def _stamped(table: TableState) -> tuple[str, ...]:
@@ -106,6 +120,7 @@ def _check_rows(table: TableState, numbers: tuple[int, ...], what: str) -> None:
 
 
 def _check_given(state: State, table: TableState, op: Insert | Update, count: int) -> None:
+    _check_stamps(op.stamp, op.step, count)
     given: Mapping[str, tuple[object, ...]] = {**op.cells, **op.parents}
     for name, values in given.items():
         column = table.column(name)
@@ -120,6 +135,7 @@ def _check_given(state: State, table: TableState, op: Insert | Update, count: in
                 f"column {name!r} of {table.definition.name!r} is NOT NULL, and a NULL is given for it"
             )
     for name, texts in op.cells.items():
+        _check_spelled(table, table.column(name), texts)
         _check_labels(state, table.column(name), texts)
     for name, numbers in op.parents.items():
         if table.column(name).definition.reference is None:
@@ -131,6 +147,17 @@ def _check_given(state: State, table: TableState, op: Insert | Update, count: in
             )
     for name, texts in op.cells.items():
         _check_parents_exist(state, table, table.column(name), texts, op)
+
+
+def _check_spelled(table: TableState, column: ColumnState, texts: Iterable[str | None]) -> None:
+    """Whether texts are values of the column's type, as far as kroft can tell without the server."""
+    for text in set(texts) - {None}:
+        try:
+            canonical(column.type, text)
+        except ValueRefused as error:
+            raise NotApplicable(
+                f"a cell given for {column.name!r} of {table.definition.name!r} is wrong: {error}"
+            ) from None
 
 
 def _check_labels(state: State, column: ColumnState, texts: Iterable[str | None]) -> None:

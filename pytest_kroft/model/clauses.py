@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pytest_kroft.errors import DefinitionError
+
 IDENTIFIER = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _QUALIFIED = rf"{IDENTIFIER}(?:\s*\.\s*{IDENTIFIER})?"
 _ACTION = (
@@ -15,21 +17,28 @@ _TAKEN = "\0"
 """Stands where a clause was taken out; SQL cannot hold it."""
 _FOLLOWING = (
     rf"\s*(?:$|{_TAKEN}|\b(?:NOT|NULL|UNIQUE|PRIMARY|CHECK|REFERENCES|GENERATED|DEFAULT|COLLATE|DEFERRABLE"
-    r"|INITIALLY|STORAGE|COMPRESSION)\b)"
+    r"|INITIALLY|STORAGE|COMPRESSION|CONSTRAINT)\b)"
 )
+_NAME = rf"(?:CONSTRAINT\s+{IDENTIFIER}\s+)?"
 
 # All are matched against the masked text, in which what parentheses hold is a row of x.
 _CLAUSES = {
-    "identity": r"\bGENERATED\s+(?P<identity>ALWAYS|BY\s+DEFAULT)\s+AS\s+IDENTITY\b",
-    "generated": r"\bGENERATED\s+ALWAYS\s+AS\s*\((?P<generated>x*)\)\s*STORED\b",
-    "check": r"\bCHECK\s*\((?P<check>x*)\)(?!\s*NO\s+INHERIT)",
-    "references": rf"\bREFERENCES\s+(?P<references>{_QUALIFIED}(?:\s*\(x*\))?(?:{_ACTION})*)",
-    "default": rf"\bDEFAULT\s+(?P<default>[^\s{_TAKEN}][^{_TAKEN}]*?)(?={_FOLLOWING})",
-    "primary_key": r"\bPRIMARY\s+KEY\b",
-    "unique": r"\bUNIQUE\b(?!\s+NULLS)",
-    "not_null": r"\bNOT\s+NULL\b",
-    "null": r"\bNULL\b",
+    "identity": r"GENERATED\s+(?P<identity>ALWAYS|BY\s+DEFAULT)\s+AS\s+IDENTITY\b",
+    "generated": r"GENERATED\s+ALWAYS\s+AS\s*\((?P<generated>x*)\)\s*STORED\b",
+    "check": r"CHECK\s*\((?P<check>x*)\)(?!\s*(?:NO\s+INHERIT|(?:NOT\s+)?ENFORCED))",
+    "references": rf"REFERENCES\s+(?P<references>{_QUALIFIED}(?:\s*\(x*\))?(?:{_ACTION})*)",
+    "default": rf"DEFAULT\s+(?P<default>[^\s{_TAKEN}][^{_TAKEN}]*?)(?={_FOLLOWING})",
+    "primary_key": r"PRIMARY\s+KEY\b",
+    "unique": r"UNIQUE\b(?!\s+NULLS)",
+    "not_null": r"NOT\s+NULL\b",
+    "null": r"NULL\b",
 }
+_REFUSED = {
+    r"\bNULLS\s+NOT\s+DISTINCT\b": "UNIQUE NULLS NOT DISTINCT is not supported; make it UNIQUE and NOT NULL",
+    r"\bGENERATED\b": "only GENERATED ALWAYS AS (...) STORED and AS IDENTITY are supported, not {!r}",
+    r"\b(?:UNIQUE|PRIMARY|REFERENCES|FOREIGN|EXCLUDE|DEFAULT)\b": "{!r} is not understood or not supported",
+}
+"""What would contradict the state if it stayed SQL, and what is said then."""
 _TOKEN = re.compile(r"""E'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|.""", re.IGNORECASE | re.DOTALL)
 
 
@@ -50,24 +59,78 @@ class Clauses:
 
 
 def split_clauses(text: str) -> Clauses:
-    """Take a text of column constraints apart; from a named constraint on it stays whole, with the name."""
+    """Take a text of column constraints apart; a constraint that is understood loses its name.
+
+    Of several CHECKs all hold. Raises DefinitionError for a clause that is given twice, and for one
+    that kroft does not understand although it decides which values the column holds.
+    """
     text = text.strip()
     masked = _masked(text)
-    named = re.search(r"\bCONSTRAINT\b", masked, re.IGNORECASE)
-    end = named.start() if named else len(text)
-    text, masked, kept = text[:end], masked[:end], text[end:]
     found: dict[str, str | bool] = {}
     for clause, pattern in _CLAUSES.items():
-        match = re.search(pattern, masked, re.IGNORECASE | re.DOTALL)
-        if match:
-            value = text[slice(*match.span(clause))] if clause in match.groupdict() else True
-            found[clause] = value.strip() if isinstance(value, str) else value
-            text = f"{text[: match.start()]} {_TAKEN} {text[match.end() :]}"
-            masked = f"{masked[: match.start()]} {_TAKEN} {masked[match.end() :]}"
-    if isinstance(found.get("identity"), str):
-        found["identity"] = " ".join(str(found["identity"]).lower().split())
-    rest = [text[slice(*word.span())] for word in re.finditer(rf"[^\s{_TAKEN}]+", masked)]
-    return Clauses(**found, rest=" ".join(filter(None, [*rest, kept])))  # type: ignore[arg-type]
+        values, text, masked = _taken(clause, rf"\b{_NAME}{pattern}", text, masked)
+        if values:
+            found[clause] = _one(clause, values)
+    rest = " ".join(text[slice(*word.span())] for word in re.finditer(rf"[^\s{_TAKEN}]+", masked))
+    _refuse_rest(rest)
+    return Clauses(**found, rest=rest)  # type: ignore[arg-type]
+
+
+def _taken(clause: str, pattern: str, text: str, masked: str) -> tuple[list[str], str, str]:
+    """Every value that a clause is given, and both texts without them."""
+    values = []
+    while match := re.search(pattern, masked, re.IGNORECASE | re.DOTALL):
+        values.append(text[slice(*match.span(clause))].strip() if clause in match.groupdict() else "")
+        text = f"{text[: match.start()]} {_TAKEN} {text[match.end() :]}"
+        masked = f"{masked[: match.start()]} {_TAKEN} {masked[match.end() :]}"
+    return values, text, masked
+
+
+def _one(clause: str, values: list[str]) -> str | bool:
+    """What a clause says that is given once or more; a clause without a value is True."""
+    if clause == "identity":
+        values = [" ".join(value.lower().split()) for value in values]
+    if clause == "check":
+        return both(*values)
+    if len(set(values)) > 1:
+        raise DefinitionError(f"{clause} is given twice in constraints: {values[0]!r} and {values[1]!r}")
+    return values[0] or True
+
+
+def _refuse_rest(rest: str) -> None:
+    for pattern, reason in _REFUSED.items():
+        if re.search(pattern, _masked(rest), re.IGNORECASE):
+            raise DefinitionError(reason.format(rest))
+
+
+def both(*checks: str | None) -> str:
+    """The condition that all of these hold; as for several CHECKs, NULL is as good as true."""
+    given = list(dict.fromkeys(check for check in checks if check))
+    return given[0] if len(given) == 1 else " AND ".join(f"({check})" for check in given)
+
+
+def without_not_null(check: str | None, column: str) -> tuple[str | None, bool]:
+    """A condition without ``column IS NOT NULL`` among what it demands, and whether that was there."""
+    parts = _conjuncts(check or "")
+    pattern = rf"\s*({IDENTIFIER})\s+(?:IS\s+NOT\s+NULL|NOTNULL)\s*"
+    matches = [re.fullmatch(pattern, part, re.IGNORECASE) for part in parts]
+    kept = [p for p, m in zip(parts, matches, strict=True) if not m or unquote(m[1]) != column]
+    return (check, False) if len(kept) == len(parts) else (both(*kept) or None, True)
+
+
+def _conjuncts(condition: str) -> list[str]:
+    """What an AND outside parentheses joins; the condition alone where it has an OR there."""
+    condition = condition.strip()
+    masked = _masked(condition)
+    if re.fullmatch(r"\(x*\)", masked):
+        return _conjuncts(condition[1:-1])
+    if re.search(r"\bOR\b", masked, re.IGNORECASE):
+        return [condition]
+    # The first AND after a BETWEEN belongs to it.
+    ands = re.finditer(r"\bBETWEEN\b.*?\bAND\b|\b(AND)\b", masked, re.IGNORECASE | re.DOTALL)
+    cuts = [0, *(end for match in ands if match[1] for end in match.span()), len(condition)]
+    parts = [condition[start:end] for start, end in zip(cuts[::2], cuts[1::2], strict=True)]
+    return parts if len(parts) == 1 else [inner for part in parts for inner in _conjuncts(part)]
 
 
 def _masked(text: str) -> str:
@@ -88,13 +151,58 @@ def _masked(text: str) -> str:
 
 def names_in(constraint: str, kind: str) -> tuple[str, ...] | None:
     """The columns of a table constraint ``kind (a, b)``, or None where it is another kind."""
-    pattern = (
-        rf"^\s*(?:CONSTRAINT\s+{IDENTIFIER}\s+)?{kind}\s*\(\s*({IDENTIFIER}(?:\s*,\s*{IDENTIFIER})*)\s*\)\s*$"
-    )
-    match = re.match(pattern, constraint, re.IGNORECASE)
+    pattern = rf"\s*{_NAME}{kind}\s*\(\s*({IDENTIFIER}(?:\s*,\s*{IDENTIFIER})*)\s*\)\s*"
+    match = re.fullmatch(pattern, constraint, re.IGNORECASE)
     if not match:
         return None
     return tuple(unquote(name) for name in re.findall(IDENTIFIER, match[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class OneColumn:
+    """A table constraint that a column could have: the column, and what it says of it."""
+
+    column: str
+    not_null: bool = False
+    references: str | None = None
+
+
+def one_column(constraint: str) -> OneColumn | None:
+    """What ``NOT NULL a`` or ``FOREIGN KEY (a) REFERENCES ...`` says; None for other table constraints."""
+    required = re.fullmatch(rf"\s*{_NAME}NOT\s+NULL\s+({IDENTIFIER})\s*", constraint, re.IGNORECASE)
+    if required:
+        return OneColumn(unquote(required[1]), not_null=True)
+    pattern = rf"\s*{_NAME}FOREIGN\s+KEY\s*\(\s*({IDENTIFIER})\s*\)\s*REFERENCES\b(.*)"
+    foreign = re.fullmatch(pattern, constraint, re.IGNORECASE | re.DOTALL)
+    return OneColumn(unquote(foreign[1]), references=foreign[2].strip()) if foreign else None
+
+
+def table_check(constraint: str) -> str | None:
+    """The condition of a table constraint ``CHECK (...)`` without more, or None where it is another."""
+    match = re.fullmatch(rf"\s*{_NAME}CHECK\s*\((x*)\)\s*", _masked(constraint), re.IGNORECASE)
+    return constraint[slice(*match.span(1))].strip() if match else None
+
+
+def check_table_constraint(constraint: str) -> None:
+    """Refuse a table constraint whose meaning for the rows would be unknown to the state.
+
+    Raises DefinitionError for a text that is not one constraint, and for a NOT NULL, UNIQUE, PRIMARY
+    KEY or FOREIGN KEY of another form than the plain one.
+    """
+    masked = _masked(constraint)
+    if re.search(r"[,;]", masked):
+        raise DefinitionError(f"give each table constraint as a string of its own, not {constraint!r}")
+    if re.search(r"\bNULLS\s+NOT\s+DISTINCT\b", masked, re.IGNORECASE):
+        raise DefinitionError(
+            f"UNIQUE NULLS NOT DISTINCT is not supported: {constraint!r}; use UNIQUE and NOT NULL"
+        )
+    checked = re.match(rf"\s*{_NAME}(?:CHECK|EXCLUDE)\b", masked, re.IGNORECASE)
+    keys = names_in(constraint, "UNIQUE") or names_in(constraint, r"PRIMARY\s+KEY")
+    if not (checked or keys or one_column(constraint)):
+        raise DefinitionError(
+            f"the table constraint {constraint!r} is not supported; allowed are UNIQUE (a, b), "
+            "PRIMARY KEY (a, b), FOREIGN KEY (a) REFERENCES t (b), NOT NULL a, CHECK and EXCLUDE"
+        )
 
 
 def mentions(sql: str, column: str) -> bool:

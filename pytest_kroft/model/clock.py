@@ -17,6 +17,10 @@ START = 1_577_836_800 * SECOND
 """The first stamp: 2020-01-01 00:00:00 UTC."""
 
 LONGEST_STEP = 60
+EARLIEST = -62_135_596_800 * SECOND
+"""The earliest stamp: 0001-01-01 00:00:00 UTC."""
+LATEST = 253_402_300_799 * SECOND
+"""The latest stamp: 9999-12-31 23:59:59 UTC."""
 _DAY = 86_400 * SECOND
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -56,4 +60,5 @@ def stamp_text(stamp: int, sql_type: SqlType) -> str:
 @lru_cache(maxsize=4096)
 def _date_text(days: int) -> str:
     """A day, counted from the Unix epoch, as the server prints it."""
-    return f"{(_EPOCH + timedelta(days=days)):%Y-%m-%d}"
+    # Not strftime, which pads the years before 1000 on some systems only.
+    return (_EPOCH + timedelta(days=days)).date().isoformat()

@@ -9,8 +9,9 @@ from typing import Any
 
 from pytest_kroft.errors import DefinitionError, HistoryError, listing
 from pytest_kroft.model.clock import as_datetime, as_stamp
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.operations import KINDS, Operation, kind
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 
 Json = Any
 Definition = TableDefinition | ColumnDefinition | EnumDefinition

@@ -11,7 +11,7 @@ from functools import reduce
 from typing import assert_never
 
 from pytest_kroft.model.casts import cast_text
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, Reference, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition, Reference
 from pytest_kroft.model.expressions import computed, constant, is_constant, literal
 from pytest_kroft.model.operations import (
     SCHEMA_KINDS,
@@ -40,6 +40,7 @@ from pytest_kroft.model.operations import (
 )
 from pytest_kroft.model.rows import Address, Cell, Row, Rows
 from pytest_kroft.model.state import ColumnState, State, TableState, Text, Tombstone
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.types import parse_type
 from pytest_kroft.model.values import Birth, column_values
 

@@ -146,13 +146,14 @@ def _parse_line(number: int, line: str) -> Any:
 def _parse_header(header: Any) -> History:
     if not isinstance(header, dict) or "kroft" not in header:
         raise HistoryError('this is no header of a history, such as {"kroft": 1, "seed": 7}', line=1)
-    if header["kroft"] != FORMAT:
+    # bool is a subclass of int: true equals 1.
+    if type(header["kroft"]) is not int or header["kroft"] != FORMAT:
         raise HistoryError(f"the format is {header['kroft']!r}, and this version reads {FORMAT}", line=1)
     if unknown := set(header) - _HEADER:
         raise HistoryError(f"the header has no field {min(unknown)!r}", line=1)
     seed, test = header.get("seed"), header.get("test")
-    if isinstance(seed, bool) or not isinstance(seed, int) or not isinstance(test, str | None):
-        raise HistoryError("the header needs a seed, a whole number, and may name a test", line=1)
+    if type(seed) is not int or seed < 0 or not isinstance(test, str | None):
+        raise HistoryError("the header needs a seed, a whole number from 0, and may name a test", line=1)
     return History(seed, test)
 
 

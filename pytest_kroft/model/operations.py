@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 
 Text = str | None
 """A cell as the server prints it under kroft's settings, None for NULL."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from pytest_kroft.errors import DefinitionError, listing
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 
 F = TypeVar("F", bound=Callable[..., Any])
 Definition = TableDefinition | EnumDefinition

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from pytest_kroft.errors import NotApplicable, UnknownColumn, UnknownTable, UnknownType
 from pytest_kroft.model.clock import stamp_text
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.expressions import Computed
 from pytest_kroft.model.rows import Address, Row, Rows
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.types import SqlType
 from pytest_kroft.model.values import Birth, ColumnValues, column_values
 
@@ -115,6 +116,15 @@ class TableState:
             return "it is the updated_at column"
         return "it is defined as protected" if column.definition.protected else None
 
+    def unwritable(self, column: ColumnState) -> str | None:
+        """Why no update may name a column, or None: PostgreSQL refuses it, or the definition does.
+
+        https://www.postgresql.org/docs/current/ddl-identity-columns.html and ddl-generated-columns.html
+        """
+        if column.computed or column.definition.identity == "always":
+            return "the server computes it"
+        return "it is defined as protected" if column.definition.protected else None
+
     def with_column(self, column: ColumnState) -> TableState:
         """The table with the column of that id replaced."""
         columns = tuple(column if old.id == column.id else old for old in self.columns)
@@ -155,7 +165,12 @@ class State:
         return self.tables[name]
 
     def only_table(self, name: str | None) -> str:
-        """The name itself or, where none is given, that of the only table."""
+        """The name itself or, where none is given, that of the only table.
+
+        Raises UnknownTable, or NotApplicable for what is no name, or for none where there are several.
+        """
+        if name is not None and not isinstance(name, str):
+            raise NotApplicable(f"a table is called by its name, a text, not {name!r}")
         if name is not None:
             return self.table(name).definition.name
         if len(self.tables) != 1:

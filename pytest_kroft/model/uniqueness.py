@@ -7,26 +7,78 @@ generator makes it, or it holds parents alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 
+from pytest_kroft.model.clock import SECOND
 from pytest_kroft.model.rows import Row
 from pytest_kroft.model.state import ColumnState, State, TableState, Text
 from pytest_kroft.model.types import SqlType
 
 _NUMBERS = frozenset({"numeric", "real", "double precision", "money"})
 _PADDED = frozenset({"char", "bpchar"})
+_SPELLED = _NUMBERS | _PADDED | {"interval"}
+"""The types of which the server calls values equal that it prints otherwise, as far as tokens know."""
+
+_INTERVAL = re.compile(
+    r"(?:([+-]?\d+) years? ?)?(?:([+-]?\d+) mons? ?)?(?:([+-]?\d+) days? ?)?"
+    r"(?:([+-]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?"
+)
+_PARTS = re.compile(r'"((?:[^"\\]|\\.)*)"|([^{},"]+)|([{},])', re.DOTALL)
+"""The parts of an array's text: a quoted element, a plain one (or the bounds), a brace or a comma."""
 
 UniqueSet = tuple[int, ...]
 """The ids of columns in which no two rows are equal."""
 
 
 def token(text: str, sql_type: SqlType) -> object:
-    """Something that is equal for two texts of a type exactly where the server calls the values equal."""
-    if sql_type.name in _PADDED and not sql_type.array:
-        return text.rstrip(" ")
-    if sql_type.array or sql_type.name not in _NUMBERS:
+    """Something that is equal for two texts of a type where the server calls the values equal.
+
+    It knows numbers (1.0 is 1.00), char(n) (trailing blanks), intervals (a month of 30 days, a day of 24
+    hours; https://www.postgresql.org/docs/current/datatype-datetime.html) and arrays of them. All else is
+    equal where its text is: numbers within jsonb and ranges, and texts under a collation of the user's
+    that is not deterministic, are left to the server, which then refuses what repeats.
+    """
+    if _equal_as_printed(sql_type):
         return text
+    if sql_type.array:
+        return tuple(_array_tokens(text, sql_type.element))
+    if sql_type.name in _PADDED:
+        return text.rstrip(" ")
+    return _micros(text) if sql_type.name == "interval" else _number(text)
+
+
+def tokens(texts: Sequence[Text], columns: Sequence[ColumnState]) -> tuple[object, ...]:
+    """The token of each cell, None for NULL."""
+    pairs = zip(texts, columns, strict=True)
+    return tuple(None if text is None else token(text, column.type) for text, column in pairs)
+
+
+def _equal_as_printed(sql_type: SqlType) -> bool:
+    return sql_type.name not in _SPELLED
+
+
+def _array_tokens(text: str, element: SqlType) -> Iterator[object]:
+    for quoted, plain, mark in _PARTS.findall(text):
+        if mark or plain == "NULL":
+            yield mark or None
+        else:
+            yield token(plain or re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL), element)
+
+
+def _micros(text: str) -> object:
+    match = _INTERVAL.fullmatch(text)
+    if not match:
+        return text
+    years, months, days, sign, hours, minutes, seconds, part = match.groups(default="")
+    whole_days = (int(years or 0) * 12 + int(months or 0)) * 30 + int(days or 0)
+    clock = (int(hours or 0) * 60 + int(minutes or 0)) * 60 + int(seconds or 0)
+    rest = clock * SECOND + int(part.ljust(6, "0"))
+    return whole_days * 24 * 3600 * SECOND + (-rest if sign == "-" else rest)
+
+
+def _number(text: str) -> object:
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -51,10 +103,10 @@ def duplicates(
             texts = table.texts(row, readers)
             if None in texts:
                 continue
-            tokens = _tokens(texts, columns)
-            if tokens in holders and (among is None or row.number in among):
+            held = tokens(texts, columns)
+            if held in holders and (among is None or row.number in among):
                 found.setdefault(row.number, _named(columns, texts))
-            holders.add(tokens)
+            holders.add(held)
     return found
 
 
@@ -101,7 +153,11 @@ def _keep_clear(after: State, table: TableState, column: ColumnState, numbers: I
     if not column.given:
         return True
     read = after.reader(table, column)
-    return column.given.isdisjoint(read(table.rows[number]) for number in numbers)
+    texts = (read(table.rows[number]) for number in numbers)
+    if _equal_as_printed(column.type):
+        return column.given.isdisjoint(texts)
+    given = {token(text, column.type) for text in column.given if text is not None}
+    return given.isdisjoint(token(text, column.type) for text in texts if text is not None)
 
 
 def _holders_first(table: TableState, among: Collection[int] | None) -> Iterable[Row]:
@@ -110,11 +166,6 @@ def _holders_first(table: TableState, among: Collection[int] | None) -> Iterable
     watched = set(among)
     old = [row for row in table.rows if row.number not in watched]
     return [*old, *(table.rows[number] for number in among)]
-
-
-def _tokens(texts: Sequence[Text], columns: Sequence[ColumnState]) -> tuple[object, ...]:
-    pairs = zip(texts, columns, strict=True)
-    return tuple(token(text, column.type) for text, column in pairs if text is not None)
 
 
 def _named(columns: Iterable[ColumnState], texts: Iterable[Text]) -> str:

@@ -7,9 +7,9 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
-from pytest_kroft.errors import OperationError, ValueRefused
+from pytest_kroft.errors import CapacityReached, GeneratorError, ValueRefused
 from pytest_kroft.model import cells
-from pytest_kroft.model.cells import Cell, GeneratorError
+from pytest_kroft.model.cells import Cell
 from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.conditions import parse_condition
 from pytest_kroft.model.generators import make
@@ -32,6 +32,8 @@ _NULLS = (MASK + 1) // 10
 """Below this, a nullable cell is NULL: one in ten."""
 _REVISION_STEP = 0xD1342543DE82EF95
 _CACHED_CELLS = 16_384
+_ASKED_TWICE = 3
+"""How many cells a user's generator must make twice alike, before it is believed."""
 
 
 class Birth(NamedTuple):
@@ -39,18 +41,6 @@ class Birth(NamedTuple):
 
     name: str
     count: int = 1  # type: ignore[assignment]  # hides tuple.count, which nobody needs here
-
-
-class CapacityReached(OperationError):
-    """A unique column has no more distinct values of its type."""
-
-    def __init__(self, table: str, column: str, sql_type: str, capacity: int, row: int) -> None:
-        self.table, self.column, self.sql_type = table, column, sql_type
-        self.capacity, self.row = capacity, row
-        super().__init__(
-            f"the unique column {table}.{column} of type {sql_type} has {capacity} distinct values, and row "
-            f"number {row} would need one more; use a wider type, or insert and update fewer rows"
-        )
 
 
 def column_key(seed: int, table: Birth, column: Birth) -> int:
@@ -94,6 +84,9 @@ class ColumnValues:
     Raises:
         UnknownType: for a type that is neither built in nor an enum with labels, without a generator.
         GeneratorError: for a generator that needs more than one argument.
+
+    A user's generator must be a function of its cell: it is asked again whenever a value has left the
+    cache, and by every later run of the seed. So it is asked twice for its first few cells.
     """
 
     capacity: int | None
@@ -124,7 +117,7 @@ class ColumnValues:
 
         ``row`` counts from 1; ``now`` is the row's stamp in microseconds since 1970. Raises
         CapacityReached for a row of a unique column beyond its capacity, GeneratorError where the user's
-        generator raises or returns what the column cannot hold.
+        generator raises, returns what the column cannot hold, or answers differently when asked twice.
         """
         return self._text(row, revision, now)
 
@@ -155,6 +148,17 @@ class ColumnValues:
 
     def _from_generator(self, generator: Callable[..., object]) -> Callable[[int, int, int], str | None]:
         with_cell = cells.takes_cell(generator, self._table, self._column)
+        unproved = _ASKED_TWICE
+
+        def proved(row: int, revision: int, now: int) -> str | None:
+            nonlocal unproved
+            text = made(row, revision, now)
+            if unproved:
+                again = made(row, revision, now)
+                if again != text:
+                    raise self._impure(row, text, again)
+                unproved -= 1
+            return text
 
         def made(row: int, revision: int, now: int) -> str | None:
             address = mix(self._key, row, revision)
@@ -166,7 +170,14 @@ class ColumnValues:
                 raise GeneratorError(self._table, self._column, reason, row=row) from error
             return self._checked(value, row)
 
-        return lru_cache(maxsize=_CACHED_CELLS)(made)
+        return lru_cache(maxsize=_CACHED_CELLS)(proved)
+
+    def _impure(self, row: int, one: str | None, other: str | None) -> GeneratorError:
+        reason = (
+            f"it is not a function of its cell: it gave {one!r}, then {other!r}; "
+            "use cell.random, cell.faker or a seeded function"
+        )
+        return GeneratorError(self._table, self._column, reason, row=row)
 
     def _checked(self, value: object, row: int) -> str | None:
         if value is None and self._nullable:

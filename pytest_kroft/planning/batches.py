@@ -16,6 +16,7 @@ from pytest_kroft.model.state import ColumnState, State, TableState
 from pytest_kroft.model.timeline import Evolving
 from pytest_kroft.model.types import SqlType
 from pytest_kroft.model.uniqueness import duplicates, may_repeat, sets_at_risk
+from pytest_kroft.planning import arguments
 
 Row = Mapping[str, object]
 Spell = Callable[[SqlType, object], str]
@@ -77,7 +78,7 @@ class BatchGenerator:
         return rows
 
     def modifiable_columns(self, table: str | None = None) -> tuple[str, ...]:
-        """The columns that an update may change: no key, no protected, no generated column."""
+        """The columns that an update may change: no key, no protected column, none that the server fills."""
         state = self._database.state
         found = state.table(state.only_table(table))
         return tuple(column.name for column in modifiable(found))
@@ -86,6 +87,7 @@ class BatchGenerator:
         self, table: str, count: int, *, stamp: int | None = None, given: Cells | None = None
     ) -> tuple[Insert, ...]:
         """The inserts of ``count`` new rows: one, or several where row numbers are skipped."""
+        count = arguments.whole(count, f"the number of rows to insert into {table!r}")
         if count < 1:
             raise NotApplicable(f"the number of rows to insert into {table!r} must be 1 or more, not {count}")
         state = self._database.state
@@ -191,7 +193,7 @@ class BatchGenerator:
 
 def modifiable(table: TableState) -> tuple[ColumnState, ...]:
     """The columns that an update may change."""
-    return tuple(c for c in table.columns if table.protection(c) is None and c.computed is None)
+    return tuple(c for c in table.columns if table.protection(c) is None and table.unwritable(c) is None)
 
 
 def spelled(column: ColumnState, value: object, spell: Spell) -> Text:

@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_kroft.errors import NotApplicable, OperationError, Protected
-from pytest_kroft.model.check import applies
+from pytest_kroft.errors import ExecutionError, NotApplicable, OperationError, Protected
+from pytest_kroft.model.check import applies, check
 from pytest_kroft.model.choices import Choices
+from pytest_kroft.model.describe import describe
+from pytest_kroft.model.fold import apply
 from pytest_kroft.model.operations import Delete, Insert, Operation, Truncate, Update
 from pytest_kroft.model.state import State, TableState
 from pytest_kroft.model.timeline import Evolving
+from pytest_kroft.model.uniqueness import tokens
+from pytest_kroft.planning import arguments
 from pytest_kroft.planning.batches import BatchGenerator, Craft, Row, draw_parents, modifiable, spelled
 from pytest_kroft.planning.policy import EvolutionPolicy
 from pytest_kroft.planning.row_hazards import disturb, plan_delete_reinsert, plan_key_change
@@ -52,11 +56,15 @@ class MutationEngine:
         """Insert ``count`` generated rows, or the given ones, and return how many.
 
         ``rows`` are mappings from column to value; columns that a row leaves out are generated.
-        Raises an OperationError or ValueRefused, and then nothing has changed.
+        Raises an OperationError or ValueRefused, and then nothing has changed. Where row numbers are
+        skipped, because a generator repeats unique values, there are several transactions, all of them
+        checked before the first; the ExecutionError of a later one says what was written before it.
         """
         name = self._database.state.only_table(table)
+        if count is not None:
+            count = arguments.whole(count, f"the number of rows to insert into {name!r}")
         if rows is not None:
-            given = list(rows)
+            given = arguments.rows(rows)
             if count is not None and count != len(given):
                 raise NotApplicable(f"count is {count} and {len(given)} rows are given; leave the count out")
             return self._apply_all([self._batches.plan_rows(name, given)]) if given else 0
@@ -69,22 +77,24 @@ class MutationEngine:
         *,
         fraction: float | None = None,
         keys: Iterable[object] | None = None,
-        columns: Sequence[str] | None = None,
+        columns: str | Iterable[str] | None = None,
         values: Mapping[str, object] | None = None,
     ) -> int:
         """Update rows and return how many.
 
         Which rows: ``count`` drawn ones, a ``fraction`` of all (0 to 1), or those of the given primary
         ``keys`` (a value each, a tuple for a composite key). What: the given ``values``, the named
-        ``columns``, or some drawn ones. An empty table has nothing to update: 0.
+        ``columns`` (or a single one), or some drawn ones. An empty table has nothing to update: 0.
         Raises an OperationError or ValueRefused, and then nothing has changed.
         """
         state = self._database.state
         found = state.table(state.only_table(table))
+        wanted = None if columns is None else arguments.names(columns)
+        given = {} if values is None else arguments.mapping(values, "values")
         numbers = self._rows(state, found, count, fraction, keys)
         if not numbers:
             return 0
-        return self._apply_all([self._plan_update(state, found, numbers, columns, values or {})])
+        return self._apply_all([self._plan_update(state, found, numbers, wanted, given)])
 
     def delete(
         self,
@@ -107,6 +117,8 @@ class MutationEngine:
         """One drawn change of at most ``count`` rows, of a kind that the policy allows.
 
         Returns how many rows changed: zero where the drawn kind does not apply to what the table holds.
+        Raises ExecutionError where the server refuses; a change of several transactions (a delete and an
+        insert) is checked as a whole first, and the error says what was written before the refusal.
         """
         state = self._database.state
         name = (
@@ -114,7 +126,7 @@ class MutationEngine:
             if table is None and state.tables
             else state.only_table(table)
         )
-        if count is not None and count < 1:
+        if count is not None and arguments.whole(count, "the count") < 1:
             raise NotApplicable(f"the count must be 1 or more, not {count!r}")
         size = self._choices.integer(1, FEW if count is None else count)
         allowed = {"insert", "update", *self._policy.hazards}
@@ -212,10 +224,10 @@ class MutationEngine:
                 "say which rows by count, by fraction or by keys, not by more than one of them"
             )
         if keys is not None:
-            return self._numbers_of(state, table, keys)
-        if fraction is not None and not 0 <= fraction <= 1:
-            raise NotApplicable(f"the fraction must be from 0 to 1, not {fraction!r}")
-        if count is not None and count < 0:
+            return self._numbers_of(state, table, arguments.keys(keys))
+        if fraction is not None:
+            fraction = arguments.share(fraction)
+        if count is not None and arguments.whole(count, "the count") < 0:
             raise NotApplicable(f"the count must be 0 or more, not {count!r}")
         if not table.key:
             return () if count == 0 or fraction == 0 else tuple(table.rows.numbers)
@@ -226,29 +238,45 @@ class MutationEngine:
         if not table.key:
             raise NotApplicable(f"table {table.definition.name!r} has no primary key to find rows by")
         readers = state.readers(table, table.key)
-        by_key = {table.texts(row, readers): row.number for row in table.rows}
+        # By the server's equality: a numeric key 1.50 is found as 1.5 too.
+        by_key = {tokens(table.texts(row, readers), table.key): row.number for row in table.rows}
         numbers = []
         for key in keys:
-            parts = tuple(key) if len(table.key) > 1 and isinstance(key, Sequence) else (key,)
+            parts = tuple(key) if len(table.key) > 1 and isinstance(key, list | tuple) else (key,)
             if len(parts) != len(table.key):
                 raise NotApplicable(
                     f"a key of {table.definition.name!r} has {len(table.key)} columns, "
                     f"and {key!r} has {len(parts)}"
                 )
-            texts = tuple(
-                spelled(column, part, self._craft.spell)
-                for column, part in zip(table.key, parts, strict=True)
+            wanted = tokens(
+                [
+                    spelled(column, part, self._craft.spell)
+                    for column, part in zip(table.key, parts, strict=True)
+                ],
+                table.key,
             )
-            if texts not in by_key:
+            if wanted not in by_key:
                 raise NotApplicable(f"table {table.definition.name!r} has no row with the key {key!r}")
-            numbers.append(by_key[texts])
+            numbers.append(by_key[wanted])
         return tuple(numbers)
 
     def _apply_all(self, operations: Sequence[Operation]) -> int:
+        """Apply operations and return how many rows they touched.
+
+        Raises an OperationError before the first is applied, where one of them does not apply; a later
+        refusal, which only the server can have caused, is an ExecutionError that says what was done.
+        """
+        if len(operations) > 1:
+            _check_all(self._database.state, operations)
         changed = 0
-        for operation in operations:
+        for done, operation in enumerate(operations):
             before = self._database.state
-            self._database.apply(operation)
+            try:
+                self._database.apply(operation)
+            except (OperationError, ExecutionError) as error:
+                if not done:
+                    raise
+                raise _after_others(error, describe(operation, before), done, changed) from error
             changed += self._counted(operation, before)
         return changed
 
@@ -270,6 +298,29 @@ class MutationEngine:
             case _:
                 rows = 0
         return rows
+
+
+def _check_all(state: State, operations: Sequence[Operation]) -> None:
+    """Raise the OperationError of the first operation that would not apply after those before it."""
+    for operation in operations:
+        check(state, operation)
+        state = apply(state, operation)
+
+
+def _after_others(
+    error: OperationError | ExecutionError, operation: str, transactions: int, rows: int
+) -> ExecutionError:
+    """The error of an operation that came after others, which stay; how many rows they wrote."""
+    done = f"{rows} {'row' if rows == 1 else 'rows'} of {transactions} "
+    done += "transaction" if transactions == 1 else "transactions"
+    stays = "was written and stays" if rows == 1 else "were written and stay"
+    refused = error if isinstance(error, ExecutionError) else ExecutionError(operation, str(error))
+    return ExecutionError(
+        refused.operation,
+        f"{refused.reason}; {done} before it {stays}",
+        statement=refused.statement,
+        sqlstate=refused.sqlstate,
+    )
 
 
 def _deletable(state: State, table: TableState) -> Sequence[int]:

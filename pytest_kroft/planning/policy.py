@@ -63,6 +63,8 @@ class EvolutionPolicy:
     name: str = "custom"
 
     def __post_init__(self) -> None:
+        if isinstance(self.hazards, str) and self.hazards in _NAMED:
+            raise DefinitionError(f"{self.hazards!r} is a policy: EvolutionPolicy.named({self.hazards!r})")
         object.__setattr__(self, "hazards", with_implied(check_hazards(self.hazards)))
         if not isinstance(self.interval, int) or self.interval < 1:
             raise DefinitionError(f"interval counts batches and must be 1 or more, not {self.interval!r}")

@@ -115,7 +115,7 @@ def plan_delete_reinsert(
 
 def plan_key_change(state: State, table: TableState, choices: Choices, craft: Craft) -> Sequence[Operation]:
     """A row gets another primary key."""
-    changeable = [c for c in table.key if c.definition.identity != "always" and not c.definition.generator]
+    changeable = [c for c in table.key if table.unwritable(c) is None and not c.definition.generator]
     carrier = next((column for column in changeable if column.unique), None)
     if carrier is None or not table.rows:
         return ()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pytest_kroft.errors import AlreadyExists, NotApplicable, listing
 from pytest_kroft.model.choices import Choices
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.operations import (
     AddColumn,
     AddEnumValue,
@@ -24,7 +24,9 @@ from pytest_kroft.model.operations import (
     Truncate,
 )
 from pytest_kroft.model.state import TableState, Tombstone
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.timeline import Evolving
+from pytest_kroft.planning.arguments import instance
 from pytest_kroft.planning.audit import LogEntry, audit_log
 from pytest_kroft.planning.changes import constant_default, reserved_columns
 from pytest_kroft.planning.policy import EvolutionPolicy
@@ -75,6 +77,7 @@ class SchemaManager:
 
     def create_table(self, definition: TableDefinition) -> None:
         """Create a table with its active columns."""
+        definition = instance(definition, TableDefinition, "the table", "a TableDefinition")
         self._database.apply(CreateTable(definition))
 
     def drop_table(self, table: str | None = None) -> None:
@@ -119,23 +122,32 @@ class SchemaManager:
     def set_nullable(self, *column: str, nullable: bool = True) -> None:
         """Allow NULL in a column, or forbid it: ``set_nullable([table,] column, nullable=False)``."""
         table, name = self._split(column, "column")
+        nullable = instance(nullable, bool, "nullable", "True or False")
         self._database.apply(SetNullable(table, name, nullable))
 
     def set_default(self, *column: str, default: str | None) -> None:
         """Set a column's default, or drop it with None: ``set_default([table,] column, default="0")``."""
         table, name = self._split(column, "column")
+        if default is not None:
+            wanted = "an SQL expression as text, such as '5', or None"
+            default = instance(default, str, "a default", wanted)
         self._database.apply(SetDefault(table, name, default))
 
     def create_type(self, definition: EnumDefinition) -> None:
         """Create an enum type."""
+        definition = instance(definition, EnumDefinition, "the type", "an EnumDefinition")
         self._database.apply(CreateType(definition))
 
     def drop_type(self, name: str) -> None:
         """Drop an enum type."""
-        self._database.apply(DropType(name))
+        self._database.apply(DropType(instance(name, str, "a type's name", "a text")))
 
     def add_enum_value(self, name: str, label: str, after: str | None = None) -> None:
         """Add a label to an enum, after another one or at the end."""
+        name, label = (
+            instance(name, str, "a type's name", "a text"),
+            instance(label, str, "a label", "a text"),
+        )
         self._database.apply(AddEnumValue(name, label, after))
 
     def _name(self, table: str | None) -> str:
@@ -146,6 +158,8 @@ class SchemaManager:
 
     def _split(self, given: Sequence[str], *wanted: str) -> tuple[str, ...]:
         """The table and the other names of a call, the table filled in where it was left out."""
+        for name in given[-len(wanted) :]:
+            instance(name, str, "each name", "a text")
         if len(given) == len(wanted):
             return (self._name(None), *given)
         if len(given) != len(wanted) + 1:
@@ -173,6 +187,10 @@ class SchemaManager:
     def _definition(
         self, table: str, column: str | ColumnDefinition | None, sql_type: str | None
     ) -> ColumnDefinition:
+        if not isinstance(column, str | ColumnDefinition | None):
+            raise NotApplicable(f"a column must be a name or a ColumnDefinition, not {column!r}")
+        if sql_type is not None:
+            instance(sql_type, str, "sql_type", "the name of a type")
         if isinstance(column, ColumnDefinition):
             self._check_return(table, column.name)
             return column

@@ -3,7 +3,8 @@
 Nothing but pytest is imported when it loads, so that a run which does not use it pays nothing.
 """
 
-from pytest_kroft.plugin.failures import pytest_runtest_makereport, pytest_runtest_setup
+from pytest_kroft.plugin.asking import pytest_fixture_setup, pytest_runtest_setup
+from pytest_kroft.plugin.failures import pytest_runtest_makereport
 from pytest_kroft.plugin.fixtures import (
     kroft_batches,
     kroft_db,
@@ -27,6 +28,6 @@ from pytest_kroft.plugin.registry import pytest_runtest_protocol
 __all__ = [
     "kroft_batches", "kroft_db", "kroft_evolution", "kroft_mutations", "kroft_runner", "kroft_schema",
     "kroft_seed", "kroft_server", "pytest_addoption", "pytest_collection_modifyitems", "pytest_configure",
-    "pytest_configure_node", "pytest_report_header", "pytest_runtest_makereport", "pytest_runtest_protocol",
-    "pytest_runtest_setup", "pytest_sessionstart",
+    "pytest_configure_node", "pytest_fixture_setup", "pytest_report_header", "pytest_runtest_makereport",
+    "pytest_runtest_protocol", "pytest_runtest_setup", "pytest_sessionstart",
 ]  # fmt: skip

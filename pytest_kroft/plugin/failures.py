@@ -1,4 +1,4 @@
-"""Around each test: its name for the server, and the section of its report if it fails."""
+"""The end of each test: the sections of its report if it fails."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_kroft.plugin.fixtures import RUNNING, SERVER, TEMPORARY, begin_test
-from pytest_kroft.plugin.marker import asked_of, test_id, test_seed
+from pytest_kroft.plugin.asking import Owner, owner_of, seed_of
+from pytest_kroft.plugin.fixtures import SERVER, TEMPORARY
+from pytest_kroft.plugin.marker import asked_of, test_id
 from pytest_kroft.plugin.options import BASE_SEED
 
 if TYPE_CHECKING:
@@ -22,59 +23,96 @@ REPORTED = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Note which test runs, for databases that its own fixtures ask for."""
-    item.config.stash[RUNNING] = item
-    item.stash[REPORTED] = False
-    begin_test(item.config)
-    return (yield)
-
-
-@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Add the section 'kroft' to the report of a test that failed with a database of ours."""
     report = yield
     server = item.config.stash.get(SERVER, None)
     if server is None:
         return report
-    if report.failed and not item.stash[REPORTED]:
+    if report.failed and server.opened and not item.stash.get(REPORTED, False):
         item.stash[REPORTED] = True
-        report.sections.extend(_sections(item, server))
+        _tell(report, item, server)
     if call.when == "teardown":
-        server.end_test()
+        _end_test(report, server)
     return report
+
+
+# An error inside of the hook above would end the whole run, or the worker: it becomes a text in the report.
+
+
+def _tell(report: pytest.TestReport, item: pytest.Item, server: KroftServer) -> None:
+    """Add the sections to a report, up to the first that cannot be made."""
+    try:
+        for section in _sections(item, server):
+            report.sections.append(section)
+    except Exception as error:  # noqa: BLE001  (a server that has gone, a wrong marker, a full disk)
+        report.sections.append(("kroft", f"there is nothing to tell of the database: {error}"))
+
+
+def _end_test(report: pytest.TestReport, server: KroftServer) -> None:
+    """Have the server forget the test's databases; a test that hinders this fails as it is torn down."""
+    try:
+        server.end_test()
+    except Exception as error:  # noqa: BLE001  (a session that does not end, a server that has gone)
+        text = f"kroft: {error}"
+        if report.passed:
+            report.outcome, report.longrepr = "failed", text
+        else:
+            report.sections.append(("kroft: giving the database back", text))
 
 
 def _sections(item: pytest.Item, server: KroftServer) -> Iterator[tuple[str, str]]:
     """A section for each database that the failed test used; it is kept where that was asked for."""
     from pytest_kroft.report import failure_section
 
-    run, used = _run(item), list(server.opened)
+    owners = [(database, owner_of(item.config, database)) for database in server.opened]
+    used = [(database, owner) for database, owner in owners if owner is None or _uses(item, owner)]
     folder, digest = _folder(item.config), blake2b(test_id(item).encode(), digest_size=6).hexdigest()
-    for place, database in enumerate(used, start=1):
+    for place, (database, owner) in enumerate(used, start=1):
         kept = server.keep_failed and server.keep(database)
         reach = (database.dsn, server.how_to_stop()) if kept else ("", "")
         title = f"kroft: database {place} of {len(used)}" if len(used) > 1 else "kroft"
         path = folder / (f"{digest}-{place}" if place > 1 else digest)
-        yield title, failure_section(database.history, path, run, *reach)
+        yield title, failure_section(database.history, path, _run(item, owner), *reach)
 
 
-def _run(item: pytest.Item) -> Run:
-    """How a test was run, from where, and with which options that running it again needs."""
+def _uses(item: pytest.Item, owner: Owner) -> bool:
+    """Whether a test has the fixture that opened a database, as far as its arguments tell."""
+    return owner.test is item or owner.fixture in getattr(item, "fixturenames", ())
+
+
+def _run(item: pytest.Item, owner: Owner | None) -> Run:
+    """How a test was run, from where, and with which options that running it again needs.
+
+    What a fixture of a wider scope opened, the tests before this one may have changed: they run again too.
+    """
     from pytest_kroft.report import Run
 
     options, started_in = item.config.option, item.config.invocation_params.dir
-    _, separator, inside = test_id(item).partition("::")
+    node = owner.node if owner else item
+    _, separator, inside = (owner.node.nodeid if owner else test_id(item)).partition("::")
     return Run(
-        test=os.path.relpath(item.path, started_in) + separator + inside,
+        test=os.path.relpath(node.path, started_in) + separator + inside if node.nodeid else "",
         started_in=started_in,
         base_seed=item.config.stash[BASE_SEED],
-        own_seed=test_seed(item),
-        by_marker=asked_of(item).seed is not None,
+        own_seed=seed_of(node),
+        by_marker=owner is None and asked_of(item).seed is not None,
+        fixture=owner.fixture if owner else "",
         server=options.kroft_server,
         dsn=options.kroft_dsn,
-        others={"--config-file": options.inifilename, "--rootdir": options.rootdir},
+        others={"--config-file": options.inifilename, "--rootdir": options.rootdir or _rootdir(item, node)},
     )
+
+
+def _rootdir(item: pytest.Item, node: pytest.Item | pytest.Collector) -> str:
+    """The root that the pasted line has to name: without a configuration file it depends on what is run.
+
+    The names of tests, and so their seeds, are relative to it.
+    """
+    root = item.config.rootpath
+    if item.config.inipath is not None or (node.nodeid and node.path.parent == root):
+        return ""
+    return os.path.relpath(root, item.config.invocation_params.dir)
 
 
 def _folder(config: pytest.Config) -> Path:

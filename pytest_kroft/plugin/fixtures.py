@@ -1,4 +1,4 @@
-"""The fixtures, and what they need to know of the test that runs."""
+"""The fixtures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_kroft.plugin.marker import MARKER, asked_of, definitions_of, test_id, test_seed
+from pytest_kroft.plugin.marker import MARKER, asked_of, definitions_of, test_seed
 from pytest_kroft.plugin.options import setting
 
 if TYPE_CHECKING:
@@ -22,13 +22,11 @@ if TYPE_CHECKING:
     from pytest_kroft.simulation import SimulationRunner
 
 SERVER = pytest.StashKey["KroftServer"]()
-RUNNING = pytest.StashKey[pytest.Item]()
 TEMPORARY = pytest.StashKey[pytest.TempPathFactory]()
-REPORTED = pytest.StashKey[bool]()
 
 
 @contextmanager
-def _told_plainly() -> Iterator[None]:
+def told_plainly() -> Iterator[None]:
     """Turn an error whose sentence says everything into a failure without a traceback."""
     from pytest_kroft.errors import KroftError
 
@@ -50,7 +48,7 @@ def kroft_server(
     from pytest_kroft.server import KroftServer
 
     config = request.config
-    with _told_plainly():
+    with told_plainly():
         found = find_server(
             dsn=setting(config, "dsn") or None,
             source=setting(config, "server") or "auto",
@@ -58,7 +56,6 @@ def kroft_server(
         )
     server = KroftServer(found, keep_failed=setting(config, "keep"))
     config.stash[SERVER], config.stash[TEMPORARY] = server, tmp_path_factory
-    begin_test(config)
     yield server
     server.close()
 
@@ -73,18 +70,10 @@ def _of_session_scope(request: pytest.FixtureRequest, name: str) -> object:
         raise pytest.fail.Exception(sentence, pytrace=False) from None
 
 
-def begin_test(config: pytest.Config) -> None:
-    """Tell the server, where there is one, which test runs: its databases take that test's seed and name."""
-    server, item = config.stash.get(SERVER, None), config.stash[RUNNING]
-    if server is not None:
-        with _told_plainly():
-            server.seed, server.test = test_seed(item), test_id(item)
-
-
 @pytest.fixture
 def kroft_seed(request: pytest.FixtureRequest) -> int:
     """The seed of this test, derived from the base seed and the test's name, or given by its marker."""
-    with _told_plainly():
+    with told_plainly():
         return test_seed(request.node)
 
 
@@ -96,7 +85,7 @@ def kroft_db(request: pytest.FixtureRequest, kroft_server: KroftServer, kroft_se
     """
     item = request.node
     with ExitStack() as opened:
-        with _told_plainly():
+        with told_plainly():
             asked = asked_of(item)
             tables = definitions_of(item) if item.get_closest_marker(MARKER) else ()
             lent = kroft_server.database(

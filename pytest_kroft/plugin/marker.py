@@ -65,8 +65,8 @@ def asked_of(item: pytest.Item) -> Request:
 def definitions_of(item: pytest.Item) -> tuple[Any, ...]:
     """The definitions that a test's marker means; raises UsageError for unknown names and policies."""
     from pytest_kroft.errors import DefinitionError
-    from pytest_kroft.model.columns import EnumDefinition, TableDefinition
     from pytest_kroft.model.registry import default_registry
+    from pytest_kroft.model.tables import EnumDefinition, TableDefinition
     from pytest_kroft.planning.policy import as_policy
 
     request, where = asked_of(item), f"{test_id(item)}: @pytest.mark.kroft"

@@ -72,7 +72,11 @@ def base_seed(config: pytest.Config) -> int:
         return secrets.randbits(31)
     if said == "last":
         return _last_seed(config)
-    number = int(said) if said.lstrip("-").isdecimal() else said
+    number: int | str
+    try:
+        number = int(said)
+    except ValueError:
+        number = said
     return checked_seed(number, "--kroft-seed", ", or 'random' or 'last'")
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
 import psycopg
 from psycopg import sql
 
-from pytest_kroft.errors import KroftError
+from pytest_kroft.errors import KroftError, SessionRemains
 from pytest_kroft.postgres.recycling import (
     Connection,
     Fingerprint,
@@ -92,7 +93,7 @@ class Databases:
     def release(self, database: Database) -> None:
         """Take a database back: all its sessions end, and it is emptied, or dropped.
 
-        A kept one is left alone.
+        A kept one is left alone. Raises :class:`SessionRemains` where it can be neither emptied nor dropped.
         """
         self._check_ours(database)
         if database.name in self._kept:
@@ -100,8 +101,7 @@ class Databases:
         if self._emptied(database):
             self._free.append(database)
         else:
-            self._drop(database)
-            del self._ours[database.name]
+            self._discard(database)
 
     def reset(self, database: Database, spare: Collection[int] = ()) -> None:
         """Make a database in use empty again, under the same name.
@@ -122,10 +122,22 @@ class Databases:
             self._insiders.pop(database.name).close()
 
     def close(self) -> None:
-        """Drop every database made here that is not kept, and close our connections."""
+        """Drop every database made here that is not kept, and close our connections.
+
+        Raises the error of one that cannot be dropped after all others are; closing again tries it again.
+        """
         self._free.clear()
-        for name in [name for name in self._ours if name not in self._kept]:
-            self._drop(self._ours.pop(name))
+        with ExitStack() as closing:
+            closing.callback(self._disconnect)
+            for database in self._ours.values():
+                if database.name not in self._kept:
+                    closing.callback(self._discard, database)
+
+    def _discard(self, database: Database) -> None:
+        self._drop(database)
+        del self._ours[database.name]
+
+    def _disconnect(self) -> None:
         for connection in [*self._insiders.values(), self._admin_connection]:
             if connection is not None:
                 connection.close()
@@ -179,7 +191,7 @@ class Databases:
             self._unblock(database)
             clean(inside)
             return fingerprint(inside) == self._new
-        except psycopg.Error:
+        except (psycopg.Error, SessionRemains):
             return False
 
     def _unblock(self, database: Database) -> None:

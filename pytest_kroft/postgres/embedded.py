@@ -17,7 +17,7 @@ from typing import IO
 
 import psycopg
 
-from pytest_kroft.errors import ServerNotFound
+from pytest_kroft.errors import ServerFailed
 from pytest_kroft.postgres.installation import (
     DEFAULT_PACKAGE,
     Account,
@@ -67,15 +67,6 @@ _STOP_SCRIPT = (
 
 _WATCH_SCRIPT = "if read -r dismissed; then exit 0; fi\n"
 """The watcher waits at a pipe: a line sends it away; the end of the pipe means that we died."""
-
-
-class ServerFailed(ServerNotFound):
-    """A server was started and did not come up; ``log`` holds its last lines."""
-
-    def __init__(self, what: str, log: str) -> None:
-        self.what, self.log = what, log
-        lines = "\n".join(f"  {line}" for line in log.splitlines())
-        super().__init__(f"{what}; its last lines were:\n{lines}" if lines else f"{what}; it said nothing")
 
 
 class EmbeddedServer:

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, assert_never
 
 import psycopg
 from psycopg import sql
 
-from pytest_kroft.errors import ExecutionError
+from pytest_kroft.errors import ExecutionError, listing
+from pytest_kroft.model.clauses import mentions
 from pytest_kroft.model.describe import describe
 from pytest_kroft.model.expressions import is_constant, literal
 from pytest_kroft.model.literals import is_opaque
-from pytest_kroft.model.operations import AddColumn, CreateTable, Insert, Observed, Operation, Update
+from pytest_kroft.model.operations import (
+    AddColumn,
+    CreateTable,
+    CreateType,
+    Insert,
+    Observed,
+    Operation,
+    Update,
+)
 from pytest_kroft.model.state import ColumnState, State, TableState
+from pytest_kroft.postgres.queries import (
+    BLOCKERS_QUERY,
+    SEQUENCE_QUERY,
+    delete_query,
+    insert_query,
+    update_all_query,
+    update_query,
+)
 from pytest_kroft.postgres.statements import (
     Command,
     DeleteAll,
     DeleteRows,
-    Field,
     InsertRows,
     MoveSequence,
     Statement,
@@ -62,7 +79,7 @@ class Executor:
         except _Unexpected as error:
             raise ExecutionError(
                 _words(before, operation, after),
-                f"{error}; something else wrote to the table (adopt_rows() takes such rows over)",
+                f"{error}; {_suspects(operation, error)}",
             ) from None
 
     def move_sequences(self, before: State, after: State, name: str) -> None:
@@ -76,7 +93,9 @@ class Executor:
     def _run(self, statement: Statement) -> None:
         match statement:
             case Command(text):
-                self._connection.execute(text)
+                # The extended protocol, which asking for binary results is the way to: a default or a
+                # constraint is a user's SQL, and there the server refuses a second command in it.
+                self._connection.execute(text, binary=True)
             case InsertRows(_, _, rows) if len(rows) >= COPY_FROM:
                 self._copy(statement)
             case InsertRows(table, fields, rows):
@@ -151,15 +170,22 @@ class Executor:
         reason = error.diag.message_primary or str(error).strip() or type(error).__name__
         if error.diag.message_detail:
             reason += f" ({error.diag.message_detail})"
-        reason += self._hint(operation, before, error)
+        reason += self._hint(before, operation, after, error)
         return ExecutionError(_words(before, operation, after), reason, sqlstate=error.sqlstate)
 
-    def _hint(self, operation: Operation, before: State, error: psycopg.Error) -> str:
+    def _hint(self, before: State, operation: Operation, after: State, error: psycopg.Error) -> str:
         match error:
             case psycopg.errors.LockNotAvailable():
                 return "; " + self._blockers(_locked(operation, before))
-            case psycopg.errors.DuplicateTable() | psycopg.errors.DuplicateObject():
+            case psycopg.errors.DuplicateTable() | psycopg.errors.DuplicateObject() if isinstance(
+                operation, CreateTable | CreateType
+            ):
                 return "; kroft makes its tables and types itself, in a database without them"
+            case psycopg.errors.UniqueViolation() if names := _computed_keys(operation, after, error):
+                return (
+                    f"; the server computes {names}: give the columns that it is computed from "
+                    "a generator whose results differ"
+                )
             case psycopg.errors.UniqueViolation() | psycopg.errors.ForeignKeyViolation():
                 return (
                     "; if something else wrote to the table, adopt_rows() takes such rows over, "
@@ -172,7 +198,10 @@ class Executor:
 
     def _blockers(self, tables: Sequence[sql.Identifier]) -> str:
         names = [table.as_string(self._connection) for table in tables]
-        sessions = self._connection.execute(BLOCKERS_QUERY, [names]).fetchall()
+        try:
+            sessions = self._connection.execute(BLOCKERS_QUERY, [names]).fetchall()
+        except psycopg.Error as error:
+            return f"the table is locked by a session that cannot be named: {' '.join(str(error).split())}"
         named = [
             f"session {pid} ({state}) whose last statement was: {query}" for pid, state, query in sessions
         ]
@@ -196,23 +225,38 @@ def _locked(operation: Operation, before: State) -> list[sql.Identifier]:
 class _Unexpected(Exception):
     """The server did or holds something else than the state predicted; says what."""
 
+    fewer = False
+    """Whether the server changed fewer rows than expected."""
+
 
 def _wrong_count(expected: int, actual: int) -> _Unexpected:
-    return _Unexpected(f"the server changed {actual} rows, and {expected} were expected")
+    error = _Unexpected(f"the server changed {actual} rows, and {expected} were expected")
+    error.fewer = actual < expected
+    return error
+
+
+def _suspects(operation: Operation, error: _Unexpected) -> str:
+    """What may have made the server do something else, and what helps."""
+    keeper = "a trigger, a rule or a policy of the table"
+    if isinstance(operation, Insert) and error.fewer:
+        # Whatever else is in the table, a row that is not refused is inserted.
+        return f"{keeper} keeps rows out, which kroft does not know of: disable or drop it"
+    other = "something else wrote to the table (adopt_rows() takes such rows over)"
+    return f"{other}, or {keeper} kept rows from being changed" if error.fewer else other
+
+
+def _computed_keys(operation: Operation, after: State, error: psycopg.Error) -> str:
+    """The columns of a violated unique set that the server computes, for a sentence; empty for none."""
+    # The server prints "Key (a, b)=(1, 2) already exists.", in any language with the same brackets.
+    found = re.search(r"\((.*?)\)=\(", error.diag.message_detail or "")
+    table = after.tables.get(getattr(operation, "table", ""))
+    if found is None or table is None:
+        return ""
+    return listing((repr(c.name) for c in table.columns if c.computed and mentions(found[1], c.name)), "")
 
 
 def _words(before: State, operation: Operation, after: State) -> str:
     return describe(operation, after if isinstance(operation, Insert) else before)
-
-
-SEQUENCE_QUERY = "SELECT setval(pg_get_serial_sequence($1, $2), greatest($3::bigint, 1))"
-BLOCKERS_QUERY = """
-    SELECT pid, state, left(query, 200) FROM pg_stat_activity
-    WHERE pid <> pg_backend_pid() AND pid IN (
-        SELECT pid FROM pg_locks WHERE granted AND relation = ANY (%s::text[]::regclass[])
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
-    ORDER BY xact_start
-"""
 
 
 def observed_columns(operation: Operation, after: State) -> list[ColumnState]:
@@ -250,64 +294,3 @@ def _transposed(rows: Sequence[Sequence[str | None]], width: int) -> list[list[s
 
 def _as_text(name: str) -> sql.Composed:
     return sql.SQL("{}::text").format(sql.Identifier(name))
-
-
-def _cast(field: Field, alias: str) -> sql.Composed:
-    return sql.Composed([sql.Identifier("v", alias), sql.SQL(f"::{field.type}")])
-
-
-def _values(count: int) -> tuple[sql.Composable, list[str]]:
-    """``unnest(...) AS v(c0, c1, ...)`` over one array of texts for each column."""
-    names = [f"c{index}" for index in range(count)]
-    arrays = sql.SQL(", ").join(sql.SQL(f"${index + 1}::text[]") for index in range(count))
-    return sql.SQL("unnest({}) AS v({})").format(
-        arrays, sql.SQL(", ").join(map(sql.Identifier, names))
-    ), names
-
-
-def insert_query(table: sql.Identifier, fields: Sequence[Field]) -> sql.Composed:
-    """An INSERT of rows that are given as one array of texts for each field."""
-    values, aliases = _values(len(fields))
-    return sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}").format(
-        table,
-        sql.SQL(", ").join(sql.Identifier(field.name) for field in fields),
-        sql.SQL(", ").join(map(_cast, fields, aliases)),
-        values,
-    )
-
-
-def _matching(keys: Sequence[Field], aliases: Sequence[str]) -> sql.Composed:
-    conditions = [
-        sql.SQL("t.{} = {}").format(sql.Identifier(key.name), _cast(key, alias))
-        for key, alias in zip(keys, aliases, strict=False)
-    ]
-    return sql.SQL(" AND ").join(conditions)
-
-
-def update_query(table: sql.Identifier, keys: Sequence[Field], fields: Sequence[Field]) -> sql.Composed:
-    """An UPDATE of rows found by key, given as one array of texts for each key and each field."""
-    values, aliases = _values(len(keys) + len(fields))
-    changes = [
-        sql.SQL("{} = {}").format(sql.Identifier(field.name), _cast(field, alias))
-        for field, alias in zip(fields, aliases[len(keys) :], strict=True)
-    ]
-    return sql.SQL("UPDATE {} AS t SET {} FROM {} WHERE {}").format(
-        table, sql.SQL(", ").join(changes), values, _matching(keys, aliases)
-    )
-
-
-def delete_query(table: sql.Identifier, keys: Sequence[Field]) -> sql.Composed:
-    """A DELETE of rows found by key, given as one array of texts for each key."""
-    values, aliases = _values(len(keys))
-    return sql.SQL("DELETE FROM {} AS t USING {} WHERE {}").format(table, values, _matching(keys, aliases))
-
-
-def update_all_query(table: sql.Identifier, fields: Sequence[Field]) -> sql.Composed:
-    """An UPDATE of every row, given one text for each field."""
-    changes = [
-        sql.SQL("{} = ${}::text::{}").format(
-            sql.Identifier(field.name), sql.SQL(str(index)), sql.SQL(str(field.type))
-        )
-        for index, field in enumerate(fields, start=1)
-    ]
-    return sql.SQL("UPDATE {} SET {}").format(table, sql.SQL(", ").join(changes))

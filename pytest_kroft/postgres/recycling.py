@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import psycopg
 
-from pytest_kroft.errors import KroftError
+from pytest_kroft.errors import SessionRemains
 
 Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 Fingerprint: TypeAlias = tuple[object, ...]
@@ -72,17 +72,6 @@ _PUBLIC_BEFORE_15 = """
 create schema public;
 grant all on schema public to public;
 comment on schema public is 'standard public schema'"""
-
-
-class SessionRemains(KroftError):
-    """A session of the database does not end although it was told to."""
-
-    def __init__(self, database: str, pid: int, query: str) -> None:
-        self.database, self.pid, self.query = database, pid, query
-        super().__init__(
-            f"session {pid} on database {database!r} does not end within {_END_SECONDS} seconds"
-            f" after being terminated; its last query: {query}"
-        )
 
 
 def end_sessions(admin: Connection, database: str, spare: Collection[int] = ()) -> None:

@@ -13,7 +13,7 @@ from typing import assert_never
 from psycopg import sql
 
 from pytest_kroft.model.casts import using
-from pytest_kroft.model.columns import ColumnDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.fold import reference_target
 from pytest_kroft.model.operations import (
     AddColumn,
@@ -37,6 +37,7 @@ from pytest_kroft.model.operations import (
     Update,
 )
 from pytest_kroft.model.state import ColumnState, State, TableState, Text
+from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.model.types import SqlType, parse_type, quote
 
 Texts = tuple[Text, ...]

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pytest_kroft.model.casts import CastRefused, can_cast, cast_text, retypings, using, widenings
+from pytest_kroft.errors import CastRefused
+from pytest_kroft.model.casts import can_cast, cast_text, retypings, using, widenings
 from pytest_kroft.model.special import extreme_values, unrepresentable_values
 from pytest_kroft.model.types import SqlType, parse_type
 

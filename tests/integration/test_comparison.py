@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_kroft.errors import Mismatch
-from pytest_kroft.model.columns import ColumnDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
+from pytest_kroft.model.tables import TableDefinition
 from tests.conftest import MakeDB
 
 Column = ColumnDefinition

@@ -22,6 +22,7 @@ from pytest_kroft.errors import (
     AlreadyExists,
     DefinitionError,
     ExecutionError,
+    GeneratorError,
     HistoryError,
     KroftError,
     Mismatch,
@@ -33,7 +34,7 @@ from pytest_kroft.errors import (
     UnknownType,
     ValueRefused,
 )
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.history import History
 from pytest_kroft.model.operations import (
     AddColumn,
@@ -56,7 +57,11 @@ from pytest_kroft.model.operations import (
     Truncate,
     Update,
 )
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
+from pytest_kroft.model.types import parse_type
+from pytest_kroft.model.uniqueness import token
 from pytest_kroft.postgres.databases import Database
+from pytest_kroft.postgres.script import SETTINGS
 from tests.conftest import MakeDB
 
 Column = ColumnDefinition
@@ -616,3 +621,130 @@ def test_a_history_that_does_not_apply_is_refused(make_db: MakeDB, tmp_path: Pat
     (tmp_path / "broken.jsonl").write_text("\n".join([lines[0], lines[2]]))
     with pytest.raises(HistoryError, match="line 2: there is no table 'log'"):
         History.load(tmp_path / "broken.jsonl")
+
+
+# What the server decides, and what follows from it
+
+
+EQUAL = [
+    ("numeric", "1.50", "1.5"), ("numeric", "NaN", "NaN"), ("double precision", "-0", "0"),
+    ("char(4)", "a ", "a"), ("interval", "1 day", "24:00:00"), ("interval", "1 year", "365 days"),
+    ("interval", "1 year -2 mons +3 days -04:05:06.5", "302 days 19:54:53.5"),
+    ("interval", "infinity", "infinity"), ("numeric[]", "{1.0,NULL}", "{1.00,NULL}"),
+    ("numeric[]", "{{1},{2}}", "{{1,2}}"), ("numeric[]", "[0:1]={1,2}", "{1,2}"),
+    ("interval[]", '{"1 mon",NULL}', '{"30 days",NULL}'), ("text", "a ", "a"), ("text[]", "{a}", '{"a"}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, one, other", EQUAL)
+def test_tokens_are_equal_where_the_server_calls_values_equal(
+    connection: psycopg.Connection[Any], name: str, one: str, other: str
+) -> None:
+    query = f"SELECT $1::text::{name} = $2::text::{name}, $1::text::{name}::text, $2::text::{name}::text"
+    found = psycopg.RawCursor(connection).execute(query.encode(), [one, other]).fetchone()
+    assert found is not None
+    same, *texts = found
+    first, second = (token(text, parse_type(name)) for text in texts)
+    assert (first == second) is same
+
+
+def test_a_row_is_found_by_a_key_that_is_written_otherwise(make_db: MakeDB) -> None:
+    columns = [Column("k", "numeric"), Column("i", "interval"), Column("v", "int")]
+    db = make_db(TableDefinition("t", columns, constraints=["PRIMARY KEY (k, i)"]))
+    db.mutations.insert(rows=[{"k": "1.50", "i": timedelta(days=1)}])
+    assert db.mutations.update(keys=[(Decimal("1.5"), "24:00:00")], values={"v": 7}) == 1
+    with pytest.raises(NotApplicable, match="repeat a unique value"):
+        db.mutations.insert(rows=[{"k": "1.500", "i": "24:00:00"}])
+    assert db.verify()
+    assert db.mutations.delete(keys=[(1.5, "1 day")]) == 1
+    assert db.verify()
+
+
+def test_updates_leave_an_identity_column_that_the_server_fills(make_db: MakeDB) -> None:
+    columns = [Column("id", "int", primary_key=True), Column("n", "int", identity="always")]
+    db = make_db(TableDefinition("t", [*columns, Column("v", "int")]), rows=5)
+    assert [db.mutations.update(count=2) for _ in range(8)] == [2] * 8
+    assert db.verify()
+
+
+def test_a_refusal_half_way_says_what_was_done(make_db: MakeDB) -> None:
+    # Rows 1 and 2 both hold 1, so that row 3 needs a transaction of its own, which the check refuses.
+    column = Column("a", "int", lambda cell: (cell.row + 1) // 2, unique=True, nullable=False)
+    db = make_db(TableDefinition("t", [column], constraints=["CHECK (a + 0 < 2)"]))
+    with pytest.raises(ExecutionError, match="1 row of 1 transaction before it was written and stays") as it:
+        db.mutations.insert(count=2)
+    assert it.value.sqlstate == "23514"
+    assert db.mutations.counters == {"inserted": 1, "transactions": 1}
+    assert len(db.state.table("t").rows) == 1
+    assert db.verify()
+
+
+def test_a_generator_that_is_no_function_of_its_cell_writes_nothing(make_db: MakeDB) -> None:
+    db = make_db(TableDefinition("t", [Column("x", "uuid", uuid.uuid4)]))
+    with pytest.raises(GeneratorError, match="not a function of its cell"):
+        db.mutations.insert(count=5)
+    assert len(db.state.table("t").rows) == 0
+    assert db.verify()
+
+
+# A server that does not answer
+
+
+def cut_off(db: KroftDB) -> None:
+    """End the session that kroft works with, as a restart of the server does."""
+    db.connection.execute("SELECT pg_terminate_backend(%s, 5000)", [db._own.info.backend_pid])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda db: db.verify(),
+        lambda db: db.adopt_rows(),
+        lambda db: db.mutations.insert("log", 1),
+        lambda db: db._spell(parse_type("int[]"), "{1}"),
+    ],
+    ids=["verify", "adopt_rows", "the server's clock", "a value that the server spells"],
+)
+def test_a_lost_connection_is_named_with_its_database(
+    make_db: MakeDB, call: Callable[[KroftDB], object]
+) -> None:
+    db = make_db(LOG, rows=2, clock="server")
+    cut_off(db)
+    words = f"session in database '{db.connection.info.dbname}' failed: .*conn"
+    for _ in range(2):
+        with pytest.raises(KroftError, match=words) as caught:
+            call(db)
+        assert isinstance(caught.value.__cause__, psycopg.Error)
+        assert not isinstance(caught.value, ValueError)
+
+
+def test_a_connection_that_is_lost_at_the_end_of_verify_is_named(
+    make_db: MakeDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = make_db(LOG, rows=2)
+    monkeypatch.setattr(db, "_verify_structure", lambda: cut_off(db))
+    with pytest.raises(KroftError, match=r"kroft's session in database .* failed"):
+        db.verify()
+
+
+def test_nothing_stays_open_where_the_session_cannot_be_set_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[psycopg.Connection[Any]] = []
+    connect = psycopg.connect
+
+    def noted(*args: Any, **options: Any) -> psycopg.Connection[Any]:
+        opened.append(connect(*args, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(psycopg, "connect", noted)
+    monkeypatch.setitem(SETTINGS, "TimeZone", "Nowhere/Land")
+    with pytest.raises(KroftError, match="failed: invalid value for parameter"):
+        KroftDB(database.dsn)
+    assert [connection.closed for connection in opened] == [True]
+
+
+@pytest.mark.parametrize("seed", [-1, True, "7"])
+def test_a_seed_that_no_history_takes_is_refused(database: Database, seed: Any) -> None:
+    with pytest.raises(DefinitionError, match=f"seed must be a whole number from 0, not {seed!r}"):
+        KroftDB(database.dsn, seed=seed)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
 
-from pytest_kroft.errors import KroftError
+from pytest_kroft.errors import DefinitionError, KroftError, SessionRemains
+from pytest_kroft.postgres import databases as module
 from pytest_kroft.postgres import recycling
 from pytest_kroft.postgres.databases import PINNED, Database, Databases
 from pytest_kroft.postgres.embedded import EmbeddedServer
-from pytest_kroft.postgres.recycling import SessionRemains, end_sessions, fingerprint
+from pytest_kroft.postgres.recycling import end_sessions, fingerprint
+from pytest_kroft.postgres.server import Server
 from pytest_kroft.postgres.uri import parameters, uri
+from pytest_kroft.server import KroftServer
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -340,3 +344,115 @@ def test_a_session_that_does_not_end_is_named(
         with pytest.raises(SessionRemains, match=f"session {stubborn.info.backend_pid} .*'stubborn'"):
             end_sessions(admin, "template1")
         stubborn.close()
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
+    """Have ending the sessions of one database fail; gives the databases for which it was tried."""
+    tried: list[str] = []
+
+    def end(admin: Connection, database: str, spare: Collection[int] = ()) -> None:
+        tried.append(database)
+        if database == name:
+            raise SessionRemains(database, 77, "select 'stubborn'")
+        end_sessions(admin, database, spare)
+
+    monkeypatch.setattr(module, "end_sessions", end)
+    return tried
+
+
+def test_closing_goes_on_after_a_database_that_cannot_be_dropped(
+    pool: Databases, admin: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, *others = [pool.acquire() for _ in range(3)]
+    with monkeypatch.context() as patched:
+        refusing(patched, stuck.name)
+        with pytest.raises(SessionRemains, match="stubborn"):
+            pool.close()
+    assert names(admin) & {stuck.name, *(other.name for other in others)} == {stuck.name}
+    # Closing once more drops what has remained.
+    pool.close()
+    assert stuck.name not in names(admin)
+
+
+def test_a_database_whose_sessions_remain_is_not_given_out_again(
+    pool: Databases, admin: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = pool.acquire()
+    ended = [SessionRemains(used.name, 77, "select 'stubborn'")]
+
+    def end(admin: Connection, database: str, spare: Collection[int] = ()) -> None:
+        if ended:
+            raise ended.pop()
+        end_sessions(admin, database, spare)
+
+    monkeypatch.setattr(module, "end_sessions", end)
+    pool.release(used)
+    assert used.name not in names(admin)
+    assert pool.acquire() != used
+
+
+class Host:
+    """A server of the tests that notes that it was closed."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self.dsn, self.closed = server.dsn, False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_server_is_stopped_although_a_database_cannot_be_dropped(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host(server)
+    lending = KroftServer(cast("Server", host))
+    with monkeypatch.context() as patched, lending.database() as db:
+        refusing(patched, parameters(db.dsn)["dbname"])
+        with pytest.raises(SessionRemains):
+            lending.close()
+    assert host.closed
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_giving_back_does_not_hide_the_error_of_the_test(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, keep: bool
+) -> None:
+    lending = KroftServer(cast("Server", Host(server)), keep_failed=keep)
+    with monkeypatch.context() as patched:
+        with pytest.raises(ZeroDivisionError) as raised, lending.database() as db:  # noqa: PT012
+            refusing(patched, parameters(db.dsn)["dbname"])
+            raise ZeroDivisionError
+        notes = getattr(raised.value, "__notes__", [])
+        assert [("stubborn" in note) for note in notes] == ([] if keep else [True])
+        with pytest.raises(SessionRemains) if keep else nullcontext():
+            lending.end_test()
+    lending.close()
+
+
+def test_every_database_is_given_back_although_one_cannot_be(
+    server: EmbeddedServer, admin: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lending = KroftServer(cast("Server", Host(server)), keep_failed=True)
+    with monkeypatch.context() as patched:
+        with lending.database() as first, lending.database():
+            pass
+        tried = refusing(patched, parameters(first.dsn)["dbname"])
+        with pytest.raises(SessionRemains):
+            lending.end_test()
+        assert len({*tried}) == 2
+        assert lending.opened == ()
+    lending.close()
+
+
+def test_a_definition_that_is_refused_is_told_before_a_session_that_remains(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lending = KroftServer(cast("Server", Host(server)))
+    with lending.database() as db:
+        name = parameters(db.dsn)["dbname"]
+    with monkeypatch.context() as patched:
+        refusing(patched, name)
+        with pytest.raises(DefinitionError, match="clock") as raised, lending.database(clock="wall"):  # type: ignore[arg-type]
+            pass
+        assert "stubborn" in "".join(raised.value.__notes__)
+    lending.close()

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from pytest_kroft.errors import AlreadyExists, ExecutionError, NotApplicable, UnknownType
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.types import CATALOG_NAMES, quote
 from tests.conftest import MakeDB
 
@@ -105,6 +106,56 @@ def test_clauses_become_constraints(make_db: MakeDB) -> None:
         assert row["twice"] == (None if row["low"] is None else row["low"] * 2)
     assert db.connection.execute("INSERT INTO t (id, code) VALUES (-1, 'x') RETURNING low").fetchone() == (3,)
     assert db.adopt_rows() == 1
+    assert db.verify()
+
+
+def test_named_and_repeated_constraints_hold_for_the_values(make_db: MakeDB) -> None:
+    table = TableDefinition(
+        "t",
+        [
+            Column("id", "int", constraints="CONSTRAINT pk PRIMARY KEY"),
+            Column("name", "text", constraints="CONSTRAINT named NOT NULL CONSTRAINT once UNIQUE"),
+            Column("low", "int", constraints="CHECK (low > 10) CONSTRAINT c CHECK (low < 20)"),
+            Column("given", "int", constraints="CHECK (given IS NOT NULL)"),
+            Column("parent", "int", constraints="CONSTRAINT f REFERENCES t (id)"),
+        ],
+    )
+    db = make_db(table, rows=30, policy="everything")
+    assert db.state.table("t").definition.key == ("id",)
+    found = catalog(db.connection, "t")
+    assert {kind: found[kind] for kind in "pucf"} == {"p": 1, "u": 1, "c": 1, "f": 1}
+    assert all(row["given"] is not None and row["name"] is not None for row in db.expected())
+    assert all(row["low"] is None or 10 < row["low"] < 20 for row in db.expected())
+    db.mutations.update(fraction=1)
+    for _ in range(10):
+        db.mutations.mutate(count=5)
+    db.run(batches=5, rows=5)
+    assert db.verify()
+
+
+def test_table_constraints_of_one_column_hold_for_the_values(make_db: MakeDB) -> None:
+    parent = TableDefinition("parent", [Column("id", "int", primary_key=True)])
+    table = TableDefinition(
+        "t",
+        [Column(name, "int") for name in ("id", "a", "b", "c", "parent_id")],
+        constraints=[
+            "CONSTRAINT pk PRIMARY KEY (id)",
+            "NOT NULL a",
+            "CONSTRAINT filled CHECK (b IS NOT NULL AND b BETWEEN 5 AND 7)",
+            "CHECK (c > 0)",
+            "FOREIGN KEY (parent_id) REFERENCES parent (id)",
+        ],
+    )
+    db = make_db(parent, table, rows=30, policy="everything")
+    found = catalog(db.connection, "t")
+    assert {kind: found[kind] for kind in "pucf"} == {"p": 1, "u": 0, "c": 2, "f": 1}
+    assert {row["b"] for row in db.expected("t")} <= {5, 6, 7}
+    assert all(row["a"] is not None for row in db.expected("t"))
+    assert any(row["parent_id"] is not None for row in db.expected("t"))
+    db.mutations.update("t", fraction=1)
+    for _ in range(10):
+        db.mutations.mutate(count=5)
+    db.run(batches=5, rows=5)
     assert db.verify()
 
 

@@ -16,8 +16,9 @@ import pytest
 from psycopg import sql
 
 import pytest_kroft
+from pytest_kroft.errors import ServerFailed
 from pytest_kroft.postgres import embedded, installation
-from pytest_kroft.postgres.embedded import EmbeddedServer, ServerFailed, private_directory
+from pytest_kroft.postgres.embedded import EmbeddedServer, private_directory
 from pytest_kroft.postgres.installation import Account, find_installation, server_account
 
 PROJECT = Path(pytest_kroft.__file__).parent.parent

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from pytest_kroft.database import KroftDB
 from pytest_kroft.errors import LimitReached, NotApplicable
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.fold import fold
 from pytest_kroft.model.operations import SCHEMA_KINDS, AddColumn, DropColumn, Sync, kind
 from pytest_kroft.model.state import State, TableState
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.types import quote
 from pytest_kroft.planning.policy import EvolutionPolicy
 from pytest_kroft.postgres.databases import Databases

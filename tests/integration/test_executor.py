@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
 import pytest
 
 from pytest_kroft.database import KroftDB
-from pytest_kroft.errors import ExecutionError
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, Identity, TableDefinition
+from pytest_kroft.errors import ExecutionError, KroftError
+from pytest_kroft.model.columns import ColumnDefinition, Identity
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.postgres.databases import Databases
 from pytest_kroft.postgres.executor import COPY_FROM
 from tests.conftest import MakeDB
@@ -169,8 +170,12 @@ def test_a_trigger_that_swallows_rows_is_noticed(make_db: MakeDB, count: int) ->
     db.connection.execute(
         "CREATE TRIGGER nothing BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION nothing()"
     )
-    with refused(db, "insert into items", f"the server changed 0 rows, and {count} were expected"):
+    words = (
+        f"the server changed 0 rows, and {count} were expected; a trigger, a rule or a policy of the table"
+    )
+    with refused(db, "insert into items", words) as caught:
         db.mutations.insert(count=count)
+    assert "adopt_rows" not in str(caught.value)
     assert db.verify()
 
 
@@ -194,6 +199,25 @@ def test_a_key_that_the_test_took_is_refused_and_adopted(make_db: MakeDB) -> Non
     assert db.adopt_rows() == 1
     assert db.mutations.insert(count=2) == 2
     assert db.verify()
+
+
+def test_a_name_that_the_test_took_is_told_as_the_server_tells_it(make_db: MakeDB) -> None:
+    db = make_db(ITEMS)
+    db.connection.execute("CREATE TABLE mine ()")
+    with refused(db, 'relation "mine" already exists') as caught:
+        db.schema.rename_table("mine")
+    assert "kroft makes its tables" not in str(caught.value)
+    with refused(db, 'relation "mine" already exists; kroft makes its tables and types itself'):
+        db.schema.create_table(TableDefinition("mine", [Column("a", "int")]))
+
+
+def test_a_computed_value_that_repeats_names_what_computes_it(make_db: MakeDB) -> None:
+    columns = [Column("id", "int", primary_key=True), Column("n", "int")]
+    db = make_db(TableDefinition("t", [*columns, Column('the "half', "int", generated="n / 2", unique=True)]))
+    hint = "the server computes 'the \"half': give the columns that it is computed from a generator"
+    with refused(db, hint) as caught:
+        db.mutations.insert(rows=[{"n": 2}, {"n": 3}])
+    assert "adopt_rows" not in str(caught.value)
 
 
 # Locks
@@ -292,3 +316,41 @@ def test_a_statement_of_an_error_is_about_the_right_rows(make_db: MakeDB) -> Non
     with pytest.raises(ExecutionError) as caught:
         db.mutations.insert(rows=[{"id": 77, "n": 1}])
     assert re.search(r"insert into items: id 77\b", str(caught.value))
+
+
+# SQL of the user's own
+
+
+SECOND = "; DROP TABLE victim"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda db: db.schema.set_default("items", "name", default=f"'a'{SECOND}"),
+        lambda db: db.schema.add_column("items", Column("x", "int", default=f"1{SECOND}")),
+        lambda db: db.schema.add_column("items", Column("x", "int", check=f"true){SECOND}; SELECT (1")),
+        lambda db: db.schema.add_column(
+            "items", Column("x", "int", generated=f"n) STORED{SECOND}; SELECT (1")
+        ),
+        lambda db: db.schema.add_column("items", Column("x", "text", constraints=f'COLLATE "C"{SECOND}')),
+    ],
+    ids=["set default", "default", "check", "generated", "constraints"],
+)
+def test_one_text_is_never_two_commands(make_db: MakeDB, call: Callable[[KroftDB], object]) -> None:
+    db = make_db(ITEMS, rows=1)
+    db.connection.execute("CREATE TABLE victim ()")
+    with refused(db, "cannot insert multiple commands"):
+        call(db)
+    assert db.connection.execute("SELECT to_regclass('victim') IS NOT NULL").fetchone() == (True,)
+    assert db.verify()
+
+
+def test_a_table_constraint_is_never_two_commands(make_db: MakeDB) -> None:
+    db = make_db(ITEMS)
+    db.connection.execute("CREATE TABLE victim ()")
+    for text in (f"CHECK (a > 0)){SECOND}; SELECT (1", f"EXCLUDE (a WITH =)){SECOND}; SELECT (1"):
+        # Refused by the definition, or else by the server.
+        with pytest.raises(KroftError):
+            db.schema.create_table(TableDefinition("t", [Column("a", "int")], constraints=[text]))
+    assert db.connection.execute("SELECT to_regclass('victim') IS NOT NULL").fetchone() == (True,)

@@ -10,9 +10,10 @@ import psycopg.rows
 import pytest
 
 from pytest_kroft.database import KroftDB
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.generators import EXCEPTIONS
 from pytest_kroft.model.special import extreme_values, unrepresentable_values
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.types import CATALOG_NAMES, parse_type
 from tests.conftest import MakeDB
 

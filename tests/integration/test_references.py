@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_kroft.errors import DefinitionError, NotApplicable, OperationError
-from pytest_kroft.model.columns import ColumnDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
+from pytest_kroft.model.tables import TableDefinition
 from tests.conftest import MakeDB
 
 Column = ColumnDefinition
@@ -191,7 +192,10 @@ def test_a_reference_to_something_not_unique_is_refused(make_db: MakeDB) -> None
     with pytest.raises(NotApplicable, match="must be one unique column or a primary key of one column"):
         db.schema.create_table(wrong)
     unknown = TableDefinition("wrong", [Column("x", "int", references="nothing")])
-    with pytest.raises(OperationError, match="there is no table 'nothing'; the tables are: parent"):
+    with pytest.raises(
+        OperationError,
+        match="no table 'nothing', which column 'x' of table 'wrong' references; the tables are: parent",
+    ):
         db.schema.create_table(unknown)
     assert db.verify()
 

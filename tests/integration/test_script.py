@@ -11,10 +11,11 @@ import pytest
 
 from pytest_kroft.database import KroftDB
 from pytest_kroft.errors import HistoryError
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.history import History
 from pytest_kroft.model.operations import Delete
 from pytest_kroft.model.special import extreme_values, unrepresentable_values
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.types import CATALOG_NAMES, parse_type
 from pytest_kroft.postgres.databases import Database
 from pytest_kroft.postgres.installation import clean_environment, find_installation

@@ -7,9 +7,10 @@ from hashlib import blake2b
 import pytest
 
 from pytest_kroft.model.choices import SeededChoices, derive_seed
-from pytest_kroft.model.columns import ColumnDefinition, EnumDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.history import History
 from pytest_kroft.model.operations import CreateTable, CreateType
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.timeline import Timeline
 from pytest_kroft.planning.evolution import EvolutionController
 from pytest_kroft.planning.mutations import MutationEngine

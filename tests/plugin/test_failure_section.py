@@ -294,3 +294,43 @@ def test_second(): assert False
     result = project.run()
     result.assert_outcomes(passed=1, failed=1)
     assert "- kroft -" not in str(result.stdout)
+
+
+def test_a_database_that_is_not_given_back_fails_the_test_and_not_the_run(project: Project) -> None:
+    project.write(
+        "conftest.py",
+        """
+from pytest_kroft.errors import KroftError
+from pytest_kroft.server import KroftServer
+
+def refuse(self):
+    raise KroftError("a session does not end")
+
+KroftServer.end_test = refuse
+""",
+    )
+    project.write("test_it.py", "def test_one(kroft_server): pass\ndef test_two(kroft_server): assert False")
+    result = project.run_apart()
+    assert "INTERNALERROR" not in result.stdout + result.stderr
+    assert "1 failed, 1 passed, 2 errors" in result.stdout
+    assert result.stdout.count("kroft: a session does not end") >= 2
+
+
+def test_a_section_that_cannot_be_made_says_why(project: Project) -> None:
+    project.write(
+        "conftest.py",
+        """
+from pytest_kroft.errors import KroftError
+from pytest_kroft.server import KroftServer
+
+def refuse(self, database):
+    raise KroftError("the server has gone")
+
+KroftServer.keep = refuse
+""",
+    )
+    project.write("test_it.py", "def test_it(kroft_db): assert False")
+    result = project.run_apart("--kroft-keep")
+    assert "INTERNALERROR" not in result.stdout + result.stderr
+    assert "1 failed" in result.stdout
+    assert section(result.stdout) == "there is nothing to tell of the database: the server has gone\n"

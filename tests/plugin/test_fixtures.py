@@ -98,7 +98,7 @@ def test_failing(shared): shared.assert_same("orders", [])
     result.assert_outcomes(passed=2, failed=1)
     # It is still in use, so the failure tells of it.
     result.stdout.fnmatch_lines(
-        ["* kroft *", "*insert into orders: id 1, id 2*", "seed * 4, given by the test"]
+        ["* kroft *", "*insert into orders: id 1, id 2*", "seed * 4, given by the fixture 'shared'"]
     )
 
 

@@ -55,7 +55,7 @@ def test_the_option_takes_back_a_number_in_the_ini_file(project: Project) -> Non
     assert header(project.run("--co", "--kroft-seed=random")) != 12
 
 
-@pytest.mark.parametrize("said", ["-1", "1.5", "often", str(2**63), "0x10"])
+@pytest.mark.parametrize("said", ["-1", "--5", "1.5", "often", str(2**63), "9" * 5000, "²", "0x10"])
 def test_anything_else_is_refused(project: Project, said: str) -> None:
     result = project.run("--co", f"--kroft-seed={said}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR

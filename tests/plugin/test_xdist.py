@@ -137,3 +137,23 @@ def test_failing(kroft_db, x): assert False
     assert "kroft: test_it.py::test_bad: @pytest.mark.kroft: no table 'nope' is registered" in done.stdout
     assert "INTERNALERROR" not in done.stdout
     assert "again     pytest 'test_it.py::test_failing[y@z]' --kroft-seed=" in done.stdout
+
+
+def test_a_wrong_marker_leaves_the_tests_around_it_alone(project: Project) -> None:
+    project.write(
+        "test_it.py",
+        """
+@pytest.mark.kroft(orders, rows=2)
+def test_before(kroft_db): assert len(kroft_db.expected()) == 2
+@pytest.mark.kroft(orders, rows=-1)
+def test_bad(kroft_db): pass
+@pytest.mark.kroft(orders, rows=3)
+def test_after(kroft_db): assert len(kroft_db.expected()) == 3
+""",
+    )
+    for order in (["before", "bad", "after"], ["bad", "before", "after"]):
+        tests = [f"test_it.py::test_{name}" for name in order]
+        done = project.run_apart("-p", "xdist", "-n", "1", *tests)
+        assert "INTERNALERROR" not in done.stdout, done.stdout
+        assert "2 passed, 1 error" in done.stdout, done.stdout
+        assert "rows must be a whole number of 0 or more, not -1" in done.stdout

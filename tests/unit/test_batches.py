@@ -8,11 +8,21 @@ from pytest_kroft.errors import NotApplicable, OperationError, UnknownColumn, Un
 from pytest_kroft.model.check import check
 from pytest_kroft.model.choices import SeededChoices
 from pytest_kroft.model.clock import START
-from pytest_kroft.model.columns import TableDefinition
 from pytest_kroft.model.operations import Insert
+from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.model.timeline import Timeline
 from pytest_kroft.planning.batches import BatchGenerator, Craft, draw_parents
 from tests.definitions import CUSTOMERS, LOG, ORDERS, PAIRS, Column, timeline
+
+COUNTED = TableDefinition(
+    "counted",
+    [
+        Column("id", "int", primary_key=True),
+        Column("place", "int", identity="always"),
+        Column("note", "text"),
+        Column("loose", "int", identity="by default"),
+    ],
+)
 
 
 def generator(made: Timeline, **craft) -> BatchGenerator:
@@ -57,6 +67,19 @@ def test_the_columns_that_may_be_modified():
     assert generator(timeline(LOG)).modifiable_columns() == ("line", "n")
     with pytest.raises(NotApplicable, match="say which table"):
         batches.modifiable_columns()
+
+
+def test_an_identity_column_that_only_the_server_fills_is_not_modifiable():
+    made = timeline(COUNTED)
+    assert generator(made).modifiable_columns() == ("note", "loose")
+
+
+@pytest.mark.parametrize("count", [2.5, "3", None, True])
+def test_a_number_of_rows_is_whole(count):
+    made = timeline(LOG)
+    for call in (generator(made).generate, generator(made).plan):
+        with pytest.raises(NotApplicable, match=f"must be a whole number, not {count!r}"):
+            call("log", count)
 
 
 def test_a_plan_takes_the_next_numbers_and_one_stamp():

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_kroft.errors import OperationError
-from pytest_kroft.model.casts import CastRefused, can_cast, cast_text, retypings, using, widenings
+from pytest_kroft.errors import CastRefused, OperationError
+from pytest_kroft.model.casts import can_cast, cast_text, retypings, using, widenings
 from pytest_kroft.model.types import CATALOG_NAMES, SqlType, parse_type
 
 MOOD = SqlType("mood", builtin=False)

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from pytest_kroft.model.check import all_apply
 from pytest_kroft.model.choices import SeededChoices
-from pytest_kroft.model.columns import TableDefinition
 from pytest_kroft.model.expressions import constant, is_constant
 from pytest_kroft.model.fold import apply, fold
 from pytest_kroft.model.hazards import HAZARDS
 from pytest_kroft.model.operations import AddColumn, AlterType, DropColumn, RenameColumn, RenameTable, kind
 from pytest_kroft.model.state import State
+from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.model.types import MAX_IDENTIFIER_BYTES, parse_type
 from pytest_kroft.planning.changes import PLANS, constant_default, fresh_name, reserved_columns
 from tests.definitions import CUSTOMERS, LOG, MODEST, ORDERS, TABLES, Column, drive, timeline

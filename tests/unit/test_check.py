@@ -19,7 +19,6 @@ from pytest_kroft.errors import (
 from pytest_kroft.model.check import all_apply, applies, check
 from pytest_kroft.model.choices import SeededChoices
 from pytest_kroft.model.clock import START
-from pytest_kroft.model.columns import MAX_COLUMNS, EnumDefinition, TableDefinition
 from pytest_kroft.model.expressions import is_constant
 from pytest_kroft.model.fold import apply, fold
 from pytest_kroft.model.operations import (
@@ -45,6 +44,7 @@ from pytest_kroft.model.operations import (
     kind,
 )
 from pytest_kroft.model.state import State
+from pytest_kroft.model.tables import MAX_COLUMNS, EnumDefinition, TableDefinition
 from pytest_kroft.model.timeline import Timeline
 from tests.definitions import (
     CUSTOMERS,
@@ -71,7 +71,7 @@ EXTRA = TableDefinition(
         Column("name", "text"),
         Column("doc", "jsonb", unique=True),
         Column("positive", "int", check="positive > 0"),
-        Column("ruled", "int", constraints="CONSTRAINT odd CHECK (ruled % 2 = 1)"),
+        Column("ruled", "int", constraints="CONSTRAINT odd CHECK (ruled % 2 = 1) NO INHERIT"),
         Column("volatile", "timestamp", default="now()"),
         Column("number", "int", identity="by default"),
         Column("texts", "text"),

@@ -6,8 +6,7 @@ import pytest
 
 from pytest_kroft.errors import NotApplicable, OperationError, Protected, UnknownColumn
 from pytest_kroft.model.check import check
-from pytest_kroft.model.clock import START
-from pytest_kroft.model.columns import TableDefinition
+from pytest_kroft.model.clock import EARLIEST, LATEST, START
 from pytest_kroft.model.fold import apply, fold
 from pytest_kroft.model.operations import (
     AddColumn,
@@ -21,6 +20,7 @@ from pytest_kroft.model.operations import (
     kind,
 )
 from pytest_kroft.model.state import State
+from pytest_kroft.model.tables import TableDefinition
 from tests.definitions import CUSTOMERS, LOG, ORDERS, PAIRS, TREE, Column, timeline
 
 SMALL = TableDefinition(
@@ -67,6 +67,21 @@ REFUSED = [
     (insert(cells={"name": ("a", "b")}), NotApplicable, "2 values are given for 'name' .* for 1 rows"),
     (insert(cells={"name": (None,)}), NotApplicable, "'name' .* NOT NULL"),
     (insert(cells={"mood": ("happy",)}), NotApplicable, "'happy' is no label of 'my mood'.*sad, ok"),
+    (insert(cells={"tier": ("many",)}), NotApplicable, "'tier' of 'customers' is wrong: 'many' is no value"),
+    (insert(cells={"tier": ("40000",)}), NotApplicable, "'tier' of 'customers' is wrong"),
+    (insert(cells={"name": ("a\0",)}), NotApplicable, "'name' of 'customers' is wrong"),
+    (update(cells={"name": ("\0",)}), NotApplicable, "'name' of 'customers' is wrong"),
+    (Insert("log", 3, 1, EARLIEST - 1), NotApplicable, "outside the years 1 to 9999"),
+    (Insert("log", 3, 2, LATEST, 1), NotApplicable, "outside the years 1 to 9999"),
+    (Update("customers", (1,), ("name",), 5, LATEST + 1), NotApplicable, "outside the years 1 to 9999"),
+    (
+        Observed("log", "test", (), {}, stamp=LATEST + 1),
+        NotApplicable,
+        "outside the years 1 to 9999",
+    ),
+    (Observed("customers", "test", (1, 1), {}), NotApplicable, "named twice in what was observed"),
+    (Observed("customers", "test", (), {}, (2, 2)), NotApplicable, "named twice in what was observed"),
+    (Observed("customers", "test", (1,), {}, (1,)), NotApplicable, "named twice in what was observed"),
     (insert(cells={"email": ("a",)}), NotApplicable, "row number 4 .* repeat a unique value: email a"),
     (insert(count=2, cells={"email": ("c", "c")}), NotApplicable, "row number 5 .* email c"),
     (insert(cells={"id": ("2",)}), NotApplicable, "row number 4 .* id 2"),
@@ -172,6 +187,9 @@ def test_what_cannot_apply_is_refused_with_a_reason(state, operation, error, rea
     [
         insert(),
         insert(first=100, count=3),
+        Insert("log", 3, 2, EARLIEST, LATEST - EARLIEST),
+        insert(cells={"mood": ("it's glad",), "tier": ("5",)}),
+        insert("orders", cells={"customer_id": (None,), "tags": ("{a,b}",), "day": ("infinity",)}),
         insert(cells={"id": ("99",), "email": (None,)}),
         insert("orders", parents={"customer_id": (2,)}),
         insert("orders", cells={"customer_id": ("2",)}),

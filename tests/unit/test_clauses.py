@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_kroft.model.clauses import Clauses, mentions, names_in, split_clauses, unquote
+from pytest_kroft.errors import DefinitionError
+from pytest_kroft.model.clauses import (
+    Clauses,
+    OneColumn,
+    both,
+    check_table_constraint,
+    mentions,
+    names_in,
+    one_column,
+    split_clauses,
+    table_check,
+    unquote,
+    without_not_null,
+)
 from tests.definitions import MODEST
 
 
@@ -65,14 +78,14 @@ def test_a_clause_becomes_a_field(text, found):
 @pytest.mark.parametrize(
     "text",
     [
-        "UNIQUE NULLS NOT DISTINCT",
         'COLLATE "NOT NULL"',
+        'COLLATE "UNIQUE"',
         "COMPRESSION lz4",
         "STORAGE EXTERNAL",
         "CHECK (a > 0) NO INHERIT",
-        "GENERATED ALWAYS AS (a * 2) VIRTUAL",
+        "CONSTRAINT positive CHECK (a > 0) NO INHERIT",
+        "CHECK (a > 0) NOT ENFORCED",
         "CHECK (a > 0",
-        "CONSTRAINT positive CHECK (a > 0) NOT NULL",
     ],
 )
 def test_what_is_not_understood_stays_sql(text):
@@ -80,16 +93,76 @@ def test_what_is_not_understood_stays_sql(text):
 
 
 def test_what_is_understood_is_taken_out_of_what_is_not():
-    found = split_clauses("""NOT NULL COLLATE "C"  CHECK (a <> '  ') CHECK (a <> 'b  c') UNIQUE""")
+    found = split_clauses("""NOT NULL COLLATE "C"  CHECK (a <> '  ') STORAGE  MAIN UNIQUE""")
     assert found == Clauses(
-        check="a <> '  '", not_null=True, unique=True, rest="""COLLATE "C" CHECK (a <> 'b  c')"""
+        check="a <> '  '", not_null=True, unique=True, rest="""COLLATE "C" STORAGE MAIN"""
     )
 
 
-def test_from_a_named_constraint_on_all_stays_with_its_name():
-    found = split_clauses("NOT NULL DEFAULT 1 CONSTRAINT positive CHECK (a > 0) UNIQUE")
-    assert found == Clauses(default="1", not_null=True, rest="CONSTRAINT positive CHECK (a > 0) UNIQUE")
-    assert split_clauses("DEFAULT 'CONSTRAINT'") == Clauses(default="'CONSTRAINT'")
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("CONSTRAINT pk PRIMARY KEY", Clauses(primary_key=True)),
+        ('constraint "n n" NOT NULL', Clauses(not_null=True)),
+        ("CONSTRAINT u UNIQUE CONSTRAINT n NOT NULL", Clauses(unique=True, not_null=True)),
+        ("DEFAULT 1 CONSTRAINT u UNIQUE", Clauses(default="1", unique=True)),
+        ("DEFAULT 1 CONSTRAINT p CHECK (a > 0) NOT NULL", Clauses(default="1", check="a > 0", not_null=True)),
+        ("CONSTRAINT f REFERENCES t (id)", Clauses(references="t (id)")),
+        ("CONSTRAINT g GENERATED ALWAYS AS IDENTITY", Clauses(identity="always")),
+        ("DEFAULT 'CONSTRAINT'", Clauses(default="'CONSTRAINT'")),
+    ],
+)
+def test_a_named_constraint_means_the_same_without_its_name(text, found):
+    assert split_clauses(text) == found
+
+
+def test_of_several_checks_all_hold():
+    assert split_clauses("CHECK (a > 0) NOT NULL CONSTRAINT low CHECK (a < 9 OR b)") == Clauses(
+        check="(a > 0) AND (a < 9 OR b)", not_null=True
+    )
+    assert split_clauses("CHECK (a > 0) CHECK ( a > 0 )").check == "a > 0"
+    assert both(None, "a", "") == "a"
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("UNIQUE NULLS NOT DISTINCT", "make it UNIQUE and NOT NULL"),
+        ("CONSTRAINT u UNIQUE  nulls not distinct", "make it UNIQUE and NOT NULL"),
+        ("GENERATED ALWAYS AS (1 + 1) VIRTUAL", "STORED and AS IDENTITY are supported, not 'GENERATED"),
+        ("NOT NULL GENERATED ALWAYS AS (1 + 1)", "STORED and AS IDENTITY are supported, not 'GENERATED"),
+        ("DEFAULT 1 DEFAULT 2", "default is given twice in constraints: '1' and '2'"),
+        ("REFERENCES t REFERENCES u (id)", "references is given twice"),
+        ("REFERENCES a.b.c UNIQUE (x) FOREIGN KEY", "'.c (x) FOREIGN KEY' is not understood"),
+        ("EXCLUDE (a WITH =)", "is not understood or not supported"),
+    ],
+)
+def test_what_would_contradict_the_state_is_refused(text, reason):
+    with pytest.raises(DefinitionError) as caught:
+        split_clauses(text)
+    assert reason in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    "check, left, required",
+    [
+        (None, None, False),
+        ("a > 0", "a > 0", False),
+        ("a IS NOT NULL", None, True),
+        ("((A is not  null))", None, True),
+        ('"a" NOTNULL', None, True),
+        ("a IS NOT NULL AND a > 0", "a > 0", True),
+        ("(a BETWEEN 1 AND 5) AND (a IS NOT NULL)", "a BETWEEN 1 AND 5", True),
+        ("a BETWEEN 1 AND 5 AND a IS NOT NULL AND a <> 3", "(a BETWEEN 1 AND 5) AND (a <> 3)", True),
+        ("(a > 1 OR b) AND a IS NOT NULL", "a > 1 OR b", True),
+        ("a IS NOT NULL OR b > 0", "a IS NOT NULL OR b > 0", False),
+        ("b IS NOT NULL", "b IS NOT NULL", False),
+        ("NOT a IS NOT NULL", "NOT a IS NOT NULL", False),
+        ("a <> 'x AND a IS NOT NULL'", "a <> 'x AND a IS NOT NULL'", False),
+    ],
+)
+def test_a_condition_without_its_not_null(check, left, required):
+    assert without_not_null(check, "a") == (left, required)
 
 
 @MODEST
@@ -114,6 +187,70 @@ def test_no_text_makes_it_fail_and_none_without_a_clause_changes(text):
 )
 def test_the_columns_of_a_table_constraint(constraint, names):
     assert names_in(constraint, "UNIQUE") == names
+
+
+@pytest.mark.parametrize(
+    "constraint, found",
+    [
+        ("NOT NULL a", OneColumn("a", not_null=True)),
+        ('constraint n not null "A b"', OneColumn("A b", not_null=True)),
+        ("FOREIGN KEY (a) REFERENCES t (id)", OneColumn("a", references="t (id)")),
+        ('CONSTRAINT f FOREIGN KEY("a")REFERENCES t', OneColumn("a", references="t")),
+        ("FOREIGN KEY (a, b) REFERENCES t (c, d)", None),
+        ("NOT NULL a NO INHERIT", None),
+        ("CHECK (a > 0)", None),
+    ],
+)
+def test_a_table_constraint_of_one_column(constraint, found):
+    assert one_column(constraint) == found
+
+
+@pytest.mark.parametrize(
+    "constraint, condition",
+    [
+        ("CHECK (a > (0))", "a > (0)"),
+        ("CONSTRAINT c CHECK ( a <> ')' )", "a <> ')'"),
+        ("CHECK (a > 0) NO INHERIT", None),
+        ("UNIQUE (a)", None),
+    ],
+)
+def test_the_condition_of_a_table_constraint(constraint, condition):
+    assert table_check(constraint) == condition
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        "UNIQUE (a, b)",
+        "CONSTRAINT pk PRIMARY KEY (a)",
+        "NOT NULL a",
+        "FOREIGN KEY (a) REFERENCES t",
+        "CHECK (a <> ';' AND b IN (1, 2)) NO INHERIT",
+        "EXCLUDE USING gist (a WITH &&, b WITH =)",
+    ],
+)
+def test_a_table_constraint_that_the_state_can_hold(constraint):
+    check_table_constraint(constraint)
+
+
+@pytest.mark.parametrize(
+    "constraint, reason",
+    [
+        ("UNIQUE NULLS NOT DISTINCT (a)", "use UNIQUE and NOT NULL"),
+        ("UNIQUE (a) DEFERRABLE", "is not supported"),
+        ("UNIQUE (a) INCLUDE (b)", "is not supported"),
+        ("PRIMARY KEY (a, b WITHOUT OVERLAPS)", "is not supported"),
+        ("FOREIGN KEY (a, b) REFERENCES t (a, b)", "is not supported"),
+        ("NOT NULL a NO INHERIT", "is not supported"),
+        ("LIKE other INCLUDING ALL", "is not supported"),
+        ("b int", "is not supported"),
+        ("UNIQUE (a), UNIQUE (b)", "a string of its own"),
+        ("CHECK (a > 0); DROP TABLE t", "a string of its own"),
+    ],
+)
+def test_a_table_constraint_that_the_state_cannot_hold_is_refused(constraint, reason):
+    with pytest.raises(DefinitionError, match=reason):
+        check_table_constraint(constraint)
 
 
 def test_an_unquoted_identifier_is_folded_to_lower_case():

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from pytest_kroft.model.choices import SeededChoices
 from pytest_kroft.model.clock import (
+    EARLIEST,
+    LATEST,
     LONGEST_STEP,
     SECOND,
     START,
@@ -64,3 +66,17 @@ def test_an_instant_of_any_zone_has_a_stamp():
 )
 def test_a_stamp_is_shown_as_the_server_prints_it(offset, sql_type, text):
     assert stamp_text(START + offset, parse_type(sql_type)) == text
+
+
+@pytest.mark.parametrize(
+    "stamp, sql_type, text",
+    [
+        (EARLIEST, "timestamptz", "0001-01-01 00:00:00+00"),
+        (EARLIEST, "date", "0001-01-01"),
+        (LATEST, "timestamp(0)", "9999-12-31 23:59:59"),
+        (LATEST - 1, "timestamp(0)", "9999-12-31 23:59:59"),
+    ],
+)
+def test_the_earliest_and_the_latest_stamp_are_shown(stamp, sql_type, text):
+    assert stamp_text(stamp, parse_type(sql_type)) == text
+    assert as_stamp(as_datetime(stamp)) == stamp

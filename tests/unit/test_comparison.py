@@ -14,9 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_kroft.comparison import Comparison, Difference, Repetition, compare
-from pytest_kroft.copies import RowsRefused
 from pytest_kroft.equality import ABSENT, equal
-from pytest_kroft.errors import Mismatch, UnknownColumn
+from pytest_kroft.errors import Mismatch, RowsRefused, UnknownColumn
 
 NEW_YORK = ZoneInfo("America/New_York")
 NAN = float("nan")

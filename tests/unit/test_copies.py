@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_kroft.copies import Copy, RowsRefused, column_names, read_copy
-from pytest_kroft.errors import KroftError
+from pytest_kroft.copies import Copy, column_names, read_copy
+from pytest_kroft.errors import KroftError, RowsRefused
 
 
 class Named(NamedTuple):

@@ -11,8 +11,8 @@ import pytest
 from pytest_kroft.errors import ExecutionError, KroftError
 from pytest_kroft.model.choices import SeededChoices
 from pytest_kroft.model.clock import START
-from pytest_kroft.model.columns import EnumDefinition, TableDefinition
 from pytest_kroft.model.operations import CreateTable, CreateType, Insert, Observed, Sync
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.timeline import Timeline
 from pytest_kroft.planning.batches import BatchGenerator
 from pytest_kroft.planning.evolution import EvolutionController
@@ -328,20 +328,31 @@ def test_a_row_count_that_differs_rolls_back_and_changes_nothing(made, mutations
     before, length = made.state, len(made.history)
     wire.sent.clear()
     wire.rowcount = 1
-    for call, words in (
-        (lambda: mutations.update(keys=[7, 8], values={"mood": "ok"}), "update Item s set mood: id 7, id 8"),
-        (lambda: mutations.delete(keys=[7, 8]), "delete from Item s: id 7, id 8"),
-        (lambda: mutations.insert(count=2), "insert into Item s"),
-        (lambda: mutations.insert(count=COPY_FROM), "insert into Item s"),
+    for call, words, hint in (
+        (
+            lambda: mutations.update(keys=[7, 8], values={"mood": "ok"}),
+            "update Item s set mood: id 7, id 8",
+            "adopt_rows.*, or a trigger, a rule or a policy",
+        ),
+        (
+            lambda: mutations.delete(keys=[7, 8]),
+            "delete from Item s: id 7, id 8",
+            "adopt_rows.*, or a trigger, a rule or a policy",
+        ),
+        (lambda: mutations.insert(count=2), "insert into Item s", "; a trigger, a rule"),
+        (lambda: mutations.insert(count=COPY_FROM), "insert into Item s", "; a trigger, a rule"),
     ):
         with pytest.raises(
-            ExecutionError, match=f"{words}.*changed 1 rows, and .* were expected.*adopt_rows"
+            ExecutionError, match=f"{words}.*changed 1 rows, and .* were expected.*{hint}"
         ) as caught:
             call()
         assert caught.value.operation.startswith(words)
         assert wire.sent[-1] == "ROLLBACK"
     assert made.state is before
     assert len(made.history) == length
+    wire.rowcount = 3
+    with pytest.raises(ExecutionError, match=r"changed 3 rows.*takes such rows over\)$"):
+        mutations.update(keys=[7, 8], values={"mood": "ok"})
     wire.rowcount = None
     assert mutations.delete(keys=[7]) == 1
 
@@ -428,3 +439,30 @@ def test_a_volatile_default_is_observed_in_the_rows_that_are_there(link):
     assert executor.observed == Observed("t", "server", (1,), {"b": ("2020-01-01 00:00:00",)})
     schema.add_column("t", Column("c", "int", default="5"))
     assert executor.observed is None
+
+
+def test_a_statement_without_rows_goes_by_the_protocol_that_takes_one_command(schema, wire):
+    wire.binary.clear()
+    schema.set_default("mood", default="'ok'")
+    assert wire.binary == [True]
+
+
+@pytest.mark.parametrize(
+    "text, parameters",
+    [
+        ("SELECT $1, $2", ["a"]),
+        ("SELECT $1", ["a", "b"]),
+        ("SELECT 1", ["a"]),
+        ('SELECT "$1"', ["a"]),
+        ("SELECT unnest($1, $2)", [["a"], ["b", "c"]]),
+    ],
+)
+def test_the_mock_takes_no_other_parameters_than_a_server(wire, text, parameters):
+    with pytest.raises(AssertionError):
+        wire.execute(text, parameters)
+
+
+def test_a_lock_is_told_even_where_its_holder_cannot_be_asked_for(schema, wire):
+    wire.refusals += [psycopg.errors.LockNotAvailable("lock timeout"), psycopg.OperationalError("it is gone")]
+    with pytest.raises(ExecutionError, match="locked by a session that cannot be named: it is gone"):
+        schema.drop_column("mood")

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from pytest_kroft.model.check import applies
 from pytest_kroft.model.clock import START
-from pytest_kroft.model.columns import EnumDefinition, TableDefinition
 from pytest_kroft.model.fold import apply, carriers, fold
 from pytest_kroft.model.operations import (
     SCHEMA_KINDS,
@@ -34,6 +33,7 @@ from pytest_kroft.model.operations import (
     kind,
 )
 from pytest_kroft.model.state import State
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.timeline import Timeline
 from tests.definitions import CUSTOMERS, FEW, LEVEL, LOG, MOOD, ORDERS, PAIRS, TREE, Column, drive, timeline
 

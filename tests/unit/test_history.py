@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from pytest_kroft.errors import HistoryError
 from pytest_kroft.model.clock import START
-from pytest_kroft.model.columns import TableDefinition
 from pytest_kroft.model.fold import fold
 from pytest_kroft.model.history import History
 from pytest_kroft.model.operations import CreateTable, Delete, Insert, Sync, Update
 from pytest_kroft.model.state import State
+from pytest_kroft.model.tables import TableDefinition
 from tests.definitions import CUSTOMERS, FEW, LOG, MODEST, ORDERS, Column, drive, timeline
 
 
@@ -102,6 +102,7 @@ def test_an_operation_that_does_not_apply_is_named_by_its_line():
 HEADER = '{"kroft": 1, "seed": 7}'
 TABLE = '{"op": "create_table", "definition": {"name": "t", "columns": [{"name": "a", "sql_type": "int"}]}}'
 ROWS = '{"op": "insert", "table": "t", "first": 1, "count": 2, "stamp": "2020-01-01T00:00:00+00:00"}'
+OBSERVED = '{"op": "observed", "table": "t", "by": "test", "rows": [ROWS], "cells": {}, "removed": [2]}'
 
 
 @pytest.mark.parametrize(
@@ -133,6 +134,28 @@ ROWS = '{"op": "insert", "table": "t", "first": 1, "count": 2, "stamp": "2020-01
         ([HEADER, TABLE, ROWS, ROWS], 4, "row number 1 of 't' was used before"),
         ([HEADER, ROWS], 2, "no table 't'"),
         ([HEADER, TABLE, TABLE], 3, "already a table 't'"),
+        (['{"kroft": true, "seed": 7}'], 1, "the format is True, and this version reads 1"),
+        (['{"kroft": 1.0, "seed": 7}'], 1, "the format is 1.0, and this version reads 1"),
+        (['{"kroft": 1, "seed": -1}'], 1, "needs a seed, a whole number from 0"),
+        ([HEADER, TABLE, ROWS, OBSERVED.replace("ROWS", "1, 1")], 4, "named twice in what was observed"),
+        ([HEADER, TABLE, ROWS, OBSERVED.replace("ROWS", "2")], 4, "named twice in what was observed"),
+        (
+            [HEADER, TABLE, ROWS, OBSERVED.replace("ROWS", "").replace("2", "2, 2")],
+            4,
+            "named twice in what was observed",
+        ),
+        (
+            [HEADER, TABLE, ROWS.replace("2020-01-01T00:00:00+00:00", "0001-01-01T00:00:00+10:00")],
+            3,
+            "the years 1 to 9999",
+        ),
+        ([HEADER, TABLE, ROWS.replace("}", ', "step": 99999999999999999999}')], 3, "the years 1 to 9999"),
+        ([HEADER, TABLE, ROWS.replace("}", ', "step": -99999999999999999999}')], 3, "the years 1 to 9999"),
+        (
+            [HEADER, TABLE, ROWS.replace("}", ', "cells": {"a": ["1", "abc"]}}')],
+            3,
+            "'abc' is no value of type integer",
+        ),
     ],
 )
 def test_a_damaged_history_is_refused_with_its_line(tmp_path, lines, line, reason):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_kroft.errors import (
+    ExecutionError,
     NotApplicable,
     OperationError,
     Protected,
@@ -18,8 +20,18 @@ from pytest_kroft.errors import (
     ValueRefused,
 )
 from pytest_kroft.model.choices import SeededChoices
-from pytest_kroft.model.columns import TableDefinition
-from pytest_kroft.model.operations import Delete, Insert, Sync, Truncate, Update, kind
+from pytest_kroft.model.clock import START
+from pytest_kroft.model.operations import (
+    CreateTable,
+    Delete,
+    Insert,
+    Operation,
+    Sync,
+    Truncate,
+    Update,
+    kind,
+)
+from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.model.timeline import Timeline
 from pytest_kroft.planning.mutations import FEW as FEW_ROWS
 from pytest_kroft.planning.mutations import WEIGHTS, MutationEngine
@@ -123,6 +135,26 @@ def test_a_composite_key_is_a_tuple():
             "repeat a unique value: email a",
         ),
         (lambda e: e.delete("log", keys=[1]), NotApplicable, "'log' has no primary key"),
+        (lambda e: e.insert("log", 2.5), NotApplicable, "must be a whole number, not 2.5"),
+        (lambda e: e.insert("log", "3"), NotApplicable, "must be a whole number, not '3'"),
+        (lambda e: e.insert("log", True), NotApplicable, "must be a whole number, not True"),
+        (lambda e: e.insert("log", "1", rows=[{}]), NotApplicable, "must be a whole number, not '1'"),
+        (lambda e: e.insert("log", rows=[5]), NotApplicable, "each of the rows must be a mapping .*, not 5"),
+        (lambda e: e.insert("log", rows={"n": 1}), NotApplicable, "rows must be a list of mappings"),
+        (lambda e: e.insert("log", rows="ab"), NotApplicable, "rows must be a list of mappings .*, not 'ab'"),
+        (lambda e: e.insert("log", rows=5), NotApplicable, "rows must be a list of mappings .*, not 5"),
+        (lambda e: e.insert(["log"], 1), NotApplicable, "called by its name, a text, not .'log'."),
+        (lambda e: e.update("customers", "3"), NotApplicable, "must be a whole number, not '3'"),
+        (lambda e: e.update("customers", keys=5), NotApplicable, r"a list of primary keys, such as \[5\]"),
+        (lambda e: e.delete("customers", keys="12"), NotApplicable, "a list of primary keys"),
+        (lambda e: e.update("customers", fraction="a"), NotApplicable, "from 0 to 1, not 'a'"),
+        (lambda e: e.delete("customers", fraction=True), NotApplicable, "from 0 to 1, not True"),
+        (lambda e: e.delete("customers", fraction=10**400), NotApplicable, "from 0 to 1"),
+        (lambda e: e.delete("customers", fraction=Decimal("NaN")), NotApplicable, "from 0 to 1, not Dec"),
+        (lambda e: e.update("customers", 1, columns=5), NotApplicable, "must be the names of columns, not 5"),
+        (lambda e: e.update("customers", 0, columns=[5]), NotApplicable, "the names of columns, not 5"),
+        (lambda e: e.update("customers", 1, values=5), NotApplicable, "values must be a mapping .*, not 5"),
+        (lambda e: e.mutate("customers", 2.5), NotApplicable, "must be a whole number, not 2.5"),
         (lambda e: e.insert("customers", rows=[{"mood": "happy"}]), NotApplicable, "'happy' is no label"),
     ],
 )
@@ -155,6 +187,104 @@ def test_what_an_update_changes_may_be_said():
     assert min(filter(None, cells(made, "orders", "updated_at"))) > max(filter(None, before["updated_at"]))
     engine(made).update("orders", 3, values={"paid": True})
     assert made.history[-1].columns == ("paid",)
+
+
+def test_a_single_column_need_not_be_in_a_list():
+    made = timeline(CUSTOMERS, rows=3)
+    assert engine(made).update("customers", 3, columns="tier") == 3
+    assert made.history[-1].columns == ("tier",)
+
+
+def test_a_drawn_update_leaves_the_columns_that_the_server_fills():
+    table = TableDefinition(
+        "t",
+        [Column("id", "int", primary_key=True), Column("n", "int", identity="always"), Column("a", "int")],
+    )
+    made = timeline(table, rows=2)
+    for seed in range(10):
+        assert engine(made, seed=seed).update("t", 1) == 1
+        assert made.history[-1].columns == ("a",)
+
+
+def test_a_key_is_found_however_it_is_spelled():
+    table = TableDefinition(
+        "t", [Column("k", "numeric"), Column("i", "interval"), Column("v", "int")],
+        constraints=["PRIMARY KEY (k, i)"],
+    )  # fmt: skip
+    made = timeline(table)
+    engine(made).insert("t", rows=[{"k": "1.50", "i": "1 day"}, {"k": "NaN", "i": "02:00:00"}])
+    assert engine(made).update("t", keys=[(Decimal("1.5"), "24:00:00")], values={"v": 7}) == 1
+    assert cells(made, "t", "v")[0] == "7"
+    with pytest.raises(NotApplicable, match="named twice"):
+        engine(made).delete("t", keys=[("1.5", "1 day"), ("1.50", "24:00:00")])
+    with pytest.raises(NotApplicable, match="no row with the key"):
+        engine(made).delete("t", keys=[(None, "1 day")])
+    assert engine(made).delete("t", keys=[("NaN", "02:00:00"), ("1.5000", "1 day")]) == 2
+
+
+def test_a_text_is_no_key_of_several_columns():
+    made = timeline(CUSTOMERS, PAIRS)
+    with pytest.raises(NotApplicable, match="a key of 'pairs' has 2 columns, and '1a' has 1"):
+        engine(made).delete("pairs", keys=["1a"])
+
+
+SKIPPING = TableDefinition(
+    "t", [Column("a", "int", lambda cell: (cell.row + 1) // 2, unique=True, nullable=False)]
+)
+
+
+class Refusing(Timeline):
+    """A timeline whose server refuses the second insert, or does not take it as applicable any more."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(1)
+        self.error = error
+
+    def apply(self, operation: Operation) -> None:
+        if sum(isinstance(done, Insert) for done in self.history) == 1:
+            raise self.error
+        super().apply(operation)
+
+
+REFUSALS = [ExecutionError("insert", "no", statement="INSERT", sqlstate="23505"), NotApplicable("no")]
+
+
+@pytest.mark.parametrize("error", REFUSALS)
+def test_a_refusal_after_the_first_transaction_says_what_was_done(error):
+    made = Refusing(error)
+    made.apply(CreateTable(SKIPPING))
+    mutations = engine(made)
+    with pytest.raises(
+        ExecutionError, match="no; 1 row of 1 transaction before it was written and stays"
+    ) as it:
+        mutations.insert("t", 3)
+    assert it.value.sqlstate == getattr(error, "sqlstate", None)
+    assert it.value.__cause__ is error
+    assert mutations.counters == {"inserted": 1, "transactions": 1}
+
+
+def test_a_mix_does_not_hide_a_refusal_after_the_first_transaction():
+    def mutated(seed: int) -> tuple[str, int]:
+        made = Refusing(NotApplicable("no"))
+        made.apply(CreateTable(SKIPPING))
+        try:
+            outcome = f"{engine(made, 'calm', seed).mutate(count=5)} changed"
+        except ExecutionError as error:
+            outcome = str(error).partition("; ")[2]
+        return outcome, len(made.state.table("t").rows)
+
+    done = ("1 row of 1 transaction before it was written and stays", 1)
+    assert {mutated(seed) for seed in range(20)} == {done, ("0 changed", 0), ("1 changed", 1)}
+
+
+def test_what_cannot_follow_is_refused_before_anything_is_done():
+    made = timeline(SKIPPING)
+    mutations = engine(made)
+    plans = [Insert("t", 1, 1, START), Insert("t", 2, 1, START)]  # both hold 1
+    with pytest.raises(NotApplicable, match="repeat a unique value"):
+        mutations._apply_all(plans)
+    assert len(made.state.table("t").rows) == 0
+    assert mutations.counters.total() == 0
 
 
 def test_an_update_draws_parents_that_are_there():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pytest_kroft.errors import DefinitionError
-from pytest_kroft.model.columns import ColumnDefinition, TableDefinition
+from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.registry import Registry
+from pytest_kroft.model.tables import TableDefinition
 from tests.definitions import CUSTOMERS, LEVEL, MOOD, ORDERS
 
 
@@ -44,7 +45,7 @@ def test_columns_come_after_those_of_the_definition_whichever_was_registered_fir
     )
     found = registry.table("t")
     assert [column.name for column in found.columns] == ["a", "late"]
-    assert (found.updated_at, found.constraints) == ("a", ("CHECK (a > late)",))
+    assert (found.updated_at, found.columns[0].check) == ("a", "a > late")
 
 
 def test_what_is_registered_already_is_refused_by_name(registry):

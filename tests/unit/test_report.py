@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pytest_kroft.model.clock import SECOND, START
-from pytest_kroft.model.columns import TableDefinition
 from pytest_kroft.model.history import History
 from pytest_kroft.model.operations import CreateTable, Delete, Insert, Sync
+from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.postgres.script import script
 from pytest_kroft.report import LAST, Run, failure_section, last_operations
 from tests.definitions import CUSTOMERS, LOG, Column, drive, timeline
@@ -126,3 +126,10 @@ def test_where_the_seed_of_a_database_comes_from(tmp_path):
     assert run(tmp_path).seed_words(99) == "--kroft-seed=7 (this test's own: 99)"
     assert run(tmp_path).seed_words(5) == "5, given by the test"
     assert run(tmp_path, by_marker=True).seed_words(99) == "99, given by the marker"
+
+
+def test_a_database_of_a_wider_fixture_is_told_as_its(tmp_path):
+    shared = run(tmp_path, fixture="shared")
+    assert shared.seed_words(99) == "--kroft-seed=7 (that of the fixture 'shared': 99)"
+    assert shared.seed_words(5) == "5, given by the fixture 'shared'"
+    assert Run("", tmp_path, base_seed=7, own_seed=99).command == "pytest --kroft-seed=7"

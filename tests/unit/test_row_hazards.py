@@ -7,11 +7,11 @@ import pytest
 from pytest_kroft.model.check import all_apply, applies
 from pytest_kroft.model.choices import SeededChoices
 from pytest_kroft.model.clock import START
-from pytest_kroft.model.columns import TableDefinition
 from pytest_kroft.model.fold import apply, fold
 from pytest_kroft.model.operations import Delete, Insert, Update
 from pytest_kroft.model.special import extreme_values, large_values, unrepresentable_values
 from pytest_kroft.model.state import State
+from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.planning.batches import Craft
 from pytest_kroft.planning.policy import EvolutionPolicy
 from pytest_kroft.planning.row_hazards import Write, disturb, plan_delete_reinsert, plan_key_change

@@ -16,7 +16,6 @@ from pytest_kroft.errors import (
     UnknownType,
 )
 from pytest_kroft.model.choices import SeededChoices
-from pytest_kroft.model.columns import EnumDefinition
 from pytest_kroft.model.operations import (
     AddColumn,
     AddEnumValue,
@@ -32,6 +31,7 @@ from pytest_kroft.model.operations import (
     SetNullable,
     Truncate,
 )
+from pytest_kroft.model.tables import EnumDefinition
 from pytest_kroft.model.timeline import Timeline
 from pytest_kroft.planning.policy import EvolutionPolicy
 from pytest_kroft.planning.schema import SchemaManager
@@ -236,3 +236,29 @@ def test_the_versions_are_the_changes_of_the_schema():
     ]
     assert schema.version == 4
     assert LEVEL.name in made.state.types
+
+
+@pytest.mark.parametrize(
+    "call, reason",
+    [
+        (
+            lambda s: s.set_default("log", "n", default=5),
+            "a default must be an SQL expression as text.*, not 5",
+        ),
+        (lambda s: s.set_nullable("log", "n", nullable="x"), "nullable must be True or False, not 'x'"),
+        (lambda s: s.rename_column("log", "n", 5), "each name must be a text, not 5"),
+        (lambda s: s.drop_column("log", None), "each name must be a text, not None"),
+        (lambda s: s.truncate(["log"]), "called by its name"),
+        (lambda s: s.add_column("log", 5), "a column must be a name or a ColumnDefinition, not 5"),
+        (lambda s: s.add_column("log", "a", sql_type=5), "sql_type must be the name of a type, not 5"),
+        (lambda s: s.create_table("t"), "must be a TableDefinition, not 't'"),
+        (lambda s: s.create_type("t"), "must be an EnumDefinition, not 't'"),
+        (lambda s: s.add_enum_value("level", 5), "a label must be a text, not 5"),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused(call, reason):
+    made = timeline(LOG)
+    before = made.state
+    with pytest.raises(NotApplicable, match=reason):
+        call(manager(made))
+    assert made.state is before

@@ -88,6 +88,13 @@ def test_a_simulation_needs_a_batch_a_row_and_a_table(batches, rows):
     assert len(made.history) == before
 
 
+@pytest.mark.parametrize("batches, rows", [("x", 5), (5, 2.5), (None, 5), (True, 5)])
+def test_batches_and_rows_are_whole_numbers(batches, rows):
+    for call in (runner(timeline(LOG)).run, runner(timeline(LOG)).stream):
+        with pytest.raises(NotApplicable, match=r"must be a whole number, not ('x'|2\.5|None|True)"):
+            call(batches, rows)
+
+
 def test_the_same_seed_runs_the_same():
     def history(seed: int) -> list:
         made = timeline(CUSTOMERS, ORDERS, LOG, rows=3)

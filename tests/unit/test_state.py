@@ -8,10 +8,10 @@ import pytest
 
 from pytest_kroft.errors import NotApplicable, UnknownColumn, UnknownTable, UnknownType
 from pytest_kroft.model.clock import START
-from pytest_kroft.model.columns import TableDefinition
 from pytest_kroft.model.fold import apply, fold
 from pytest_kroft.model.operations import DropColumn, Insert, RenameColumn, Update
 from pytest_kroft.model.state import State
+from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.model.types import parse_type
 from tests.definitions import CUSTOMERS, LEVEL, LOG, MOOD, ORDERS, PAIRS, Column, timeline
 
@@ -49,6 +49,19 @@ def test_the_only_table_need_not_be_named(state):
         state.only_table(None)
     with pytest.raises(NotApplicable, match="there are 0: none"):
         State(1).only_table(None)
+
+
+def test_a_table_is_called_by_its_name(state):
+    with pytest.raises(NotApplicable, match="a table is called by its name, a text, not 5"):
+        state.only_table(5)
+
+
+def test_the_columns_that_no_update_writes(state):
+    orders, customers = state.table("orders"), state.table("customers")
+    assert orders.unwritable(orders.column("double_amount")) == "the server computes it"
+    assert customers.unwritable(customers.column("id")) == "the server computes it"
+    assert customers.unwritable(customers.column("country")) == "it is defined as protected"
+    assert orders.unwritable(orders.column("id")) is orders.unwritable(orders.column("amount")) is None
 
 
 def test_what_protects_a_column(state):

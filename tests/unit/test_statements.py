@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from pytest_kroft.model.clock import START
-from pytest_kroft.model.columns import TableDefinition
 from pytest_kroft.model.fold import apply, fold
 from pytest_kroft.model.operations import (
     AlterType,
@@ -24,6 +23,7 @@ from pytest_kroft.model.operations import (
     kind,
 )
 from pytest_kroft.model.state import State
+from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.model.types import parse_type
 from pytest_kroft.postgres.statements import (
     Command,

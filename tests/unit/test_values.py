@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import itertools
 import random
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,18 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_kroft.errors import CapacityReached, GeneratorError
 from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.types import parse_type
-from pytest_kroft.model.values import (
-    Birth,
-    CapacityReached,
-    Cell,
-    ColumnValues,
-    GeneratorError,
-    column_key,
-    column_values,
-    mix,
-)
+from pytest_kroft.model.values import Birth, Cell, ColumnValues, column_key, column_values, mix
 
 TABLE, COLUMN = Birth("orders"), Birth("c")
 ROWS = st.integers(min_value=1, max_value=2**63)
@@ -258,7 +252,7 @@ def test_a_generators_results_are_kept() -> None:
 
     column = values("integer", generate)
     assert [column.text(row) for row in (1, 2, 1, 1)] == ["1", "2", "1", "1"]
-    assert calls == [1, 2]
+    assert calls == [1, 1, 2, 2]
 
 
 def test_a_retyped_column_no_longer_asks_its_generator() -> None:
@@ -272,3 +266,41 @@ def test_column_values_are_shared() -> None:
     assert column_values(1, TABLE, COLUMN, definition, definition.type) is column_values(
         1, Birth("orders"), COLUMN, ColumnDefinition("c", "integer"), definition.type
     )
+
+
+class Counter:
+    """A generator that counts its calls."""
+
+    def __init__(self) -> None:
+        self.calls = itertools.count()
+
+    def __call__(self, cell: Cell) -> int:
+        return cell.row + next(self.calls)
+
+
+@pytest.mark.parametrize("sql_type, impure", [("uuid", uuid.uuid4), ("integer", Counter())])
+def test_a_generator_that_does_not_depend_on_its_cell_alone_is_refused(
+    sql_type: str, impure: Callable[..., Any]
+) -> None:
+    with pytest.raises(GeneratorError, match=r"row 1: it is not a function of its cell: it gave .*, then"):
+        values(sql_type, impure).text(1)
+
+
+def test_a_generator_that_starts_to_differ_is_found_at_one_of_the_first_cells() -> None:
+    drawn = iter([1, 1, 2, 2, 3, 4])
+    made = values("integer", lambda: next(drawn))
+    assert [made.text(1), made.text(2)] == ["1", "2"]
+    with pytest.raises(GeneratorError, match=r"gave '3', then '4'; use cell\.random, cell\.faker or"):
+        made.text(3)
+
+
+def test_only_the_first_cells_are_asked_for_twice() -> None:
+    calls: list[int] = []
+
+    def generator(cell: Cell) -> int:
+        calls.append(cell.row)
+        return cell.row
+
+    made = values("integer", generator)
+    made.texts(1, 5)
+    assert calls == [1, 1, 2, 2, 3, 3, 4, 5]

@@ -85,6 +85,18 @@ def test_the_line_to_paste_fails_again_the_same_way(
     assert (started_in / told["history"]).read_bytes() == before
 
 
+def test_without_a_configuration_file_the_line_names_the_root(project: Project) -> None:
+    # Then pytest takes what it is asked to run for its root, and the names of tests follow from that.
+    (project.path / "pytest.ini").unlink()
+    test = project.path / "deep" / "test_it.py"
+    test.parent.mkdir()
+    test.write_text("def test_it(kroft_db, kroft_seed): assert not kroft_seed", encoding="utf-8")
+    first = str(project.run().stdout)
+    told = facts(first)
+    assert told["again"].endswith("--rootdir=.")
+    assert section(paste(told["again"], project.path).stdout) == section(first)
+
+
 ODD_IDS = [
     "a b",
     "it's",

@@ -10,7 +10,7 @@ from pytest_kroft.model.fold import apply, referenced
 from pytest_kroft.model.literals import canonical
 from pytest_kroft.model.operations import Delete, Insert, Observed, Truncate, Update
 from pytest_kroft.model.state import ColumnState, State, TableState
-from pytest_kroft.model.uniqueness import duplicates, may_repeat, sets_at_risk
+from pytest_kroft.model.uniqueness import duplicates, may_repeat, sets_at_risk, token
 
 
 def check_insert(state: State, op: Insert) -> None:
@@ -180,8 +180,8 @@ def _check_parents_exist(
         state = apply(state, op)
     parent, target = referenced(state, column)
     read = state.reader(parent, target)
-    held = {read(row) for row in parent.rows}
-    if missing := [text for text in texts if text is not None and text not in held]:
+    held = {token(text, target.type) for row in parent.rows if (text := read(row)) is not None}
+    if missing := [text for text in texts if text is not None and token(text, target.type) not in held]:
         raise NotApplicable(
             f"{column.name!r} references {parent.definition.name!r}, which has no row {missing[0]!r}"
         )
@@ -238,13 +238,15 @@ def _check_unreferenced(
         if changed is not None and target.id not in changed:
             continue
         read = state.reader(table, target)
-        texts = {read(table.rows[number]) for number in numbers}
+        texts = [text for number in numbers if (text := read(table.rows[number])) is not None]
+        meant = {token(text, target.type) for text in texts}
         held = state.reader(child, column)
         same = child.definition.name == table.definition.name
         for row in child.rows:
-            if held(row) in texts and held(row) is not None and not (same and row.number in gone):
+            text = held(row)
+            if text is not None and token(text, target.type) in meant and not (same and row.number in gone):
                 raise NotApplicable(
-                    f"row {held(row)!r} of {table.definition.name!r} cannot be {what}: "
+                    f"row {text!r} of {table.definition.name!r} cannot be {what}: "
                     f"{column.name!r} of {child.definition.name!r} references it"
                 )
 

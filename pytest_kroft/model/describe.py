@@ -21,6 +21,7 @@ from pytest_kroft.model.operations import (
     Operation,
     RenameColumn,
     RenameTable,
+    SchemaOperation,
     SetDefault,
     SetNullable,
     Sync,
@@ -49,6 +50,16 @@ def describe(operation: Operation, state: State | None = None) -> str:
             return f"delete from {table}: {_rows(state, table, rows)}"
         case Truncate(table):
             return f"truncate {table}"
+        case Sync():
+            return "sync"
+        case Observed():
+            return _describe_observed(operation)
+        case _:
+            return _describe_change(operation, state)
+
+
+def _describe_change(operation: SchemaOperation, state: State | None) -> str:
+    match operation:
         case CreateTable(definition):
             return (
                 f"create table {definition.name} ({', '.join(column.name for column in definition.active)})"
@@ -76,10 +87,6 @@ def describe(operation: Operation, state: State | None = None) -> str:
             return f"drop type {name}"
         case AddEnumValue(name, label, after):
             return f"add label {label} to type {name}" + (f" after {after}" if after is not None else "")
-        case Sync():
-            return "sync"
-        case Observed():
-            return _describe_observed(operation)
         case _:
             assert_never(operation)
 

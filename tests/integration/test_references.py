@@ -207,3 +207,16 @@ def test_references_hold_whatever_evolves(make_db: MakeDB, seed: int) -> None:
         db.mutations.mutate(count=4)
         db.evolution.evolve()
     db.verify()
+
+
+def test_a_reference_is_to_the_value_and_not_to_its_spelling(make_db: MakeDB) -> None:
+    parent = TableDefinition("prices", [Column("price", "numeric", primary_key=True)])
+    child = TableDefinition(
+        "offers", [Column("id", "int", primary_key=True), Column("price", "numeric", references="prices")]
+    )
+    db = make_db(parent, child)
+    db.mutations.insert("prices", rows=[{"price": "1.50"}])
+    db.mutations.insert("offers", rows=[{"id": 1, "price": "1.5"}])
+    with pytest.raises(NotApplicable, match="'price' of 'offers' references it"):
+        db.mutations.delete("prices", keys=["1.500"])
+    assert db.verify()

@@ -108,7 +108,7 @@ def leftovers(folder: Path) -> list[str]:
 
 def processes(text: str) -> list[str]:
     """The command lines of running processes that hold a text."""
-    answer = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True)
+    answer = subprocess.run(["ps", "-ww", "-eo", "args"], check=True, capture_output=True, text=True)
     return [line for line in answer.stdout.splitlines() if text in line]
 
 

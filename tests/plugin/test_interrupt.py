@@ -44,7 +44,8 @@ def test_a_run_leaves_nothing(project: Project, open_tmp: Path) -> None:
 @pytest.mark.parametrize("busy", ENDLESS)
 def test_a_run_that_is_interrupted_leaves_nothing(project: Project, open_tmp: Path, busy: str) -> None:
     project.write("test_it.py", BODY.format(going="True", busy=ENDLESS[busy]))
-    with start(project, open_tmp) as run:
+    run = start(project, open_tmp)
+    try:
         deadline = time.monotonic() + 60
         while not (project.path / "ready").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -52,6 +53,9 @@ def test_a_run_that_is_interrupted_leaves_nothing(project: Project, open_tmp: Pa
         assert len(leftovers(open_tmp)) >= 3
         run.send_signal(signal.SIGINT)
         output, _ = run.communicate(timeout=60)
+    finally:
+        run.kill()
+        run.communicate()
     assert run.returncode == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in output
     assert "INTERNALERROR" not in output

@@ -14,13 +14,14 @@ import psycopg
 from pytest_kroft.comparison import Comparison, compare
 from pytest_kroft.errors import DefinitionError, KroftError, Mismatch, NotApplicable, ValueRefused
 from pytest_kroft.model.choices import Choices, SeededChoices
+from pytest_kroft.model.describe import describe
 from pytest_kroft.model.history import History
 from pytest_kroft.model.literals import canonical, is_opaque
 from pytest_kroft.model.operations import CreateTable, CreateType, Operation
 from pytest_kroft.model.registry import Definition, default_registry
 from pytest_kroft.model.state import State
 from pytest_kroft.model.tables import EnumDefinition, TableDefinition
-from pytest_kroft.model.timeline import Timeline
+from pytest_kroft.model.timeline import Plan, Step, Timeline
 from pytest_kroft.model.types import SqlType
 from pytest_kroft.planning.batches import BatchGenerator, Craft, logical_stamps
 from pytest_kroft.planning.evolution import EvolutionController
@@ -195,9 +196,12 @@ class KroftDB:
         Raises an OperationError where it does not apply and an ExecutionError where the server refuses;
         then nothing has changed.
         """
-        self._timeline.apply(operation)
-        if self._executor.observed:
-            self._timeline.adopt(self._executor.observed)
+        for _ in self.perform(f"apply({describe(operation)})", lambda: [operation]):
+            pass
+
+    def perform(self, call: str, plan: Plan, *, drawn: bool = False) -> Iterator[Step]:
+        """Apply what a call plans, operation by operation; yields each with the state before it."""
+        return self._timeline.perform(call, plan, drawn=drawn)
 
     def replay(self, history: History) -> None:
         """Do everything that a history says, at once; see ``play``."""
@@ -266,10 +270,10 @@ class KroftDB:
         names = list(self.state.tables) if table is None else [self.state.only_table(table)]
         with asking(self._name):
             observed, differing = observe_tests_writes(self._own, self.state, names)
+        before = self.state
+        self._timeline.take_over("adopt_rows()", observed)
         for one in observed:
-            before = self.state
             # The rows are there already: the server has only the sequences to move.
-            self._timeline.adopt(one)
             with asking(self._name):
                 self._executor.move_sequences(before, self.state, one.table)
         return differing

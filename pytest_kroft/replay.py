@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,16 +20,28 @@ def play(database: Evolving, history: History) -> Iterator[Operation | None]:
     Raises ExecutionError where the server computes other values than the history observed, and whatever
     applying an operation raises.
     """
-    # Under another seed the cells of another history are no function of an address.
-    todo = history if history.seed == database.state.seed else history.literal()
-    for operation in todo.operations[_done_already(database.history, history) :]:
-        if isinstance(operation, Observed) and operation.by == "server":
-            _follow(database, operation)
-            continue
-        database.apply(operation)
+
+    def plan() -> Iterator[Operation]:
+        # Under another seed the cells of another history are no function of an address.
+        todo = history if history.seed == database.state.seed else history.literal()
+        return following(database, todo.operations[_done_already(database.history, history) :])
+
+    for _, operation in database.perform(f"play({len(history)} operations)", plan):
         if isinstance(operation, Sync):
             yield operation
     yield None
+
+
+def following(database: Evolving, operations: Iterable[Operation]) -> Iterator[Operation]:
+    """Recorded operations, to be applied as they come; what the server computes has to be as recorded.
+
+    Raises ExecutionError where it is not, and cannot be written.
+    """
+    for operation in operations:
+        if not isinstance(operation, Observed) or operation.by == "test":
+            yield operation
+        elif database.history[-1] != operation:
+            yield _rewritten(database, operation)
 
 
 def _done_already(mine: History, other: History) -> int:
@@ -52,10 +64,8 @@ def _without_generators(data: Any) -> Any:
     return [_without_generators(item) for item in data] if isinstance(data, list) else data
 
 
-def _follow(database: Evolving, observed: Observed) -> None:
-    """Hold what a history observed: where this server computed something else, it is written."""
-    if database.history[-1] == observed:
-        return
+def _rewritten(database: Evolving, observed: Observed) -> Observed:
+    """What has to be written so that the database holds what a history observed."""
     table = database.state.table(observed.table)
     computed = [name for name in observed.cells if table.column(name).computed]
     if computed:
@@ -63,4 +73,4 @@ def _follow(database: Evolving, observed: Observed) -> None:
             f"replaying on {observed.table!r}",
             f"the server computed other values of {', '.join(computed)} than the history observed",
         )
-    database.apply(replace(observed, by="test"))
+    return replace(observed, by="test")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from pytest_kroft.errors import NotApplicable
 from pytest_kroft.model.choices import Choices
-from pytest_kroft.model.operations import Operation, Sync
+from pytest_kroft.model.operations import SCHEMA_KINDS, Operation, Sync, kind
 from pytest_kroft.model.timeline import Evolving
-from pytest_kroft.planning.arguments import whole
+from pytest_kroft.planning import arguments
 from pytest_kroft.planning.evolution import EvolutionController
 from pytest_kroft.planning.mutations import MutationEngine
 
@@ -91,7 +92,8 @@ class SimulationRunner:
         Raises:
             NotApplicable: for no whole numbers, fewer than one batch or row, or where there is no table.
         """
-        batches, rows = whole(batches, "the number of batches"), whole(rows, "the number of rows")
+        batches = arguments.whole(batches, "the number of batches")
+        rows = arguments.whole(rows, "the number of rows")
         if batches < 1 or rows < 1:
             raise NotApplicable(f"a simulation needs at least 1 batch and 1 row, not {batches} and {rows}")
         if not self._database.state.tables:
@@ -99,9 +101,24 @@ class SimulationRunner:
         return self._batches(batches, rows)
 
     def _batches(self, batches: int, rows: int) -> Iterator[BatchReport]:
-        for number in range(1, batches + 1):
+        number = changed = 0
+        evolved: list[Operation] = []
+        call = arguments.call("stream", batches=batches, rows=rows)
+        plan = partial(self._plan, batches, rows)
+        for before, operation in self._database.perform(call, plan, drawn=True):
+            if not isinstance(operation, Sync):
+                changed += self._mutations.count(operation, before)
+                evolved += [operation] if kind(operation) in SCHEMA_KINDS else []
+                continue
+            number += 1
+            yield BatchReport(number, batches, changed, tuple(evolved), self._database.state.version)
+            changed, evolved = 0, []
+
+    def _plan(self, batches: int, rows: int) -> Iterator[Operation]:
+        """The operations of all batches, each batch planned on what those before it have left."""
+        for number in range(1, self._choices.upto(batches) + 1):
             steps = self._choices.integer(1, STEPS)
-            changed = sum(self._mutations.mutate(count=max(rows // steps, 1)) for _ in range(steps))
-            evolved = self._evolution.step(number)
-            self._database.apply(Sync())
-            yield BatchReport(number, batches, changed, evolved, self._database.state.version)
+            for _ in range(steps):
+                yield from self._mutations.plan_mix(count=max(rows // steps, 1))
+            yield from self._evolution.plan_step(number)
+            yield Sync()

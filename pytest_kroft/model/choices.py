@@ -1,17 +1,22 @@
 """Where every decision comes from: how many rows, which rows, which column, which operation next.
 
 A planner asks a ``Choices``. The seeded one answers from a stream of numbers that a seed
-determines; a search such as Hypothesis can answer in its place. Zero, the first item and the
-empty sample are the simplest answers.
+determines; the asking one hands each question on as a whole number in a range, to a search such as
+Hypothesis. Zero, the first item and the empty sample are the simplest answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
+
+SPAN = 256
+"""The range that an item is drawn from by its remainder, where there are no more items than that."""
+MANY = 32
+"""Larger samples are not drawn item by item: a search takes only so many numbers for one example."""
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -31,6 +36,12 @@ class Choices(Protocol):
 
     def sample(self, items: Sequence[T], count: int) -> tuple[T, ...]:
         """``count`` different items, in their order; all of them where there are fewer."""
+
+    def upto(self, most: int) -> int:
+        """How much is done of what a caller allows: ``most``, or fewer where that is searched for."""
+
+    def due(self, number: int, interval: int) -> bool:
+        """Whether what happens at every ``interval`` may happen at this number."""
 
 
 def derive_seed(seed: int, *path: object) -> int:
@@ -96,3 +107,59 @@ class SeededChoices:
             if self.integer(1, total - index) <= count - len(picked):
                 picked.append(item)
         return tuple(picked)
+
+    def upto(self, most: int) -> int:
+        """All that is allowed."""
+        return most
+
+    def due(self, number: int, interval: int) -> bool:
+        """Whether the number is a multiple of the interval."""
+        return number % interval == 0
+
+
+class AskingChoices:
+    """Answers made of whole numbers that something else draws, of which 0 is the simplest.
+
+    A number means the same whatever was drawn before it: items go by its remainder, and are not counted
+    first. So a search that leaves one decision out does not change what the ones behind it mean.
+
+    Args:
+        ask: Gives a whole number from its first argument to its second, both included.
+    """
+
+    def __init__(self, ask: Callable[[int, int], int]) -> None:
+        self._ask = ask
+
+    def integer(self, low: int, high: int) -> int:
+        """A whole number from ``low`` to ``high``, both included; ``low`` is the simplest."""
+        return self._ask(low, high)
+
+    def chance(self, probability: float) -> bool:
+        """True with the given probability, to the hundredth; False is simpler."""
+        return self._ask(0, 99) >= 100 - round(probability * 100)
+
+    def one_of(self, items: Sequence[T]) -> T:
+        """One of the items; the first is the simplest."""
+        return items[self._index(len(items))]
+
+    def sample(self, items: Sequence[T], count: int) -> tuple[T, ...]:
+        """``count`` different items in their order; a large sample is drawn as one seed."""
+        if count >= len(items):
+            return tuple(items)
+        if count > MANY:
+            return SeededChoices(self._ask(0, 1 << 32)).sample(items, count)
+        left = list(range(len(items)))
+        chosen = [left.pop(self._index(len(left))) for _ in range(count)]
+        return tuple(items[index] for index in sorted(chosen))
+
+    def upto(self, most: int) -> int:
+        """From nothing to all that is allowed."""
+        return self._ask(0, most)
+
+    def due(self, number: int, interval: int) -> bool:
+        """Always: a search is not bound to a rhythm."""
+        del number, interval
+        return True
+
+    def _index(self, count: int) -> int:
+        return self._ask(0, max(SPAN, count) - 1) % count

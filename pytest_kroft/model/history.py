@@ -7,7 +7,7 @@ another version of Faker, or a missing generator, does not change what it replay
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,33 @@ from pytest_kroft.model.operations import Insert, Operation, Update
 from pytest_kroft.model.state import State
 
 FORMAT = 1
-_HEADER = {"kroft", "seed", "test", "faker"}
+_HEADER = {"kroft", "seed", "test", "faker", "calls"}
+
+
+@dataclass
+class Call:
+    """One call that planned operations, as the test's body made it: ``mutations.update(orders, count=3)``.
+
+    ``places`` are the indexes of its operations in the history. Where kroft decided what the call does,
+    it is ``drawn``, and a search may leave operations out; else it says what the test wants done.
+    """
+
+    name: str
+    drawn: bool = False
+    places: list[int] = field(default_factory=list)
 
 
 @dataclass
 class History:
-    """The operations of one database in order, with the seed and, under pytest, the test they belong to."""
+    """The operations of one database in order, with the seed and, under pytest, the test they belong to.
+
+    ``calls`` says which call of the test made which operations, so that a replay can give each its own.
+    """
 
     seed: int
     test: str | None = None
     operations: list[Operation] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list, compare=False)
 
     def __len__(self) -> int:
         return len(self.operations)
@@ -43,6 +60,16 @@ class History:
     def append(self, operation: Operation) -> None:
         """Record one more operation."""
         self.operations.append(operation)
+
+    def without(self, places: Collection[int]) -> History:
+        """The history with the operations at some indexes left out; its calls keep the others."""
+        kept = [index for index in range(len(self.operations)) if index not in places]
+        moved = {old: new for new, old in enumerate(kept)}
+        calls = [
+            replace(call, places=[moved[place] for place in call.places if place in moved])
+            for call in self.calls
+        ]
+        return replace(self, operations=[self.operations[index] for index in kept], calls=calls)
 
     def states(self) -> Iterator[tuple[State, Operation, State]]:
         """Each operation with the states before and after it.
@@ -66,11 +93,17 @@ class History:
 
     def lines(self, *, literal: bool = True) -> list[str]:
         """The history as JSON lines, without line ends."""
-        header = {"kroft": FORMAT, "seed": self.seed, "test": self.test}
+        header: dict[str, Any] = {"kroft": FORMAT, "seed": self.seed, "test": self.test}
+        if self.calls:
+            header["calls"] = [_dump_call(call) for call in self.calls]
         if not literal:
             header["faker"] = _faker_version()
         operations = self.literal() if literal else self
-        return [_dump(header), *(_dump(encode(operation)) for operation in operations)]
+        callers = {place: number for number, call in enumerate(self.calls) for place in call.places}
+        encoded = [encode(operation) for operation in operations]
+        for place, number in callers.items():
+            encoded[place]["call"] = number
+        return [_dump(header), *map(_dump, encoded)]
 
     def save(self, path: str | Path, *, literal: bool = True) -> Path:
         """Write the history to a file as JSON lines and return its path.
@@ -107,6 +140,7 @@ class History:
         history = _parse_header(numbered[0][1])
         for number, data in numbered[1:]:
             try:
+                _take_call(history, data)
                 history.append(decode(data))
             except HistoryError as error:
                 raise HistoryError(error.reason, line=number) from None
@@ -154,7 +188,31 @@ def _parse_header(header: Any) -> History:
     seed, test = header.get("seed"), header.get("test")
     if type(seed) is not int or seed < 0 or not isinstance(test, str | None):
         raise HistoryError("the header needs a seed, a whole number from 0, and may name a test", line=1)
-    return History(seed, test)
+    return History(seed, test, calls=_parse_calls(header.get("calls", [])))
+
+
+def _dump_call(call: Call) -> dict[str, Any]:
+    return {"call": call.name, "drawn": True} if call.drawn else {"call": call.name}
+
+
+def _parse_calls(data: Any) -> list[Call]:
+    calls = []
+    for item in data if isinstance(data, list) else [data]:
+        drawn = item.get("drawn", False) if isinstance(item, dict) else None
+        if not isinstance(drawn, bool) or not isinstance(item.get("call"), str):
+            raise HistoryError(f'a call of the header must be like {{"call": "stream()"}}, not {item!r}', line=1)
+        calls.append(Call(item["call"], drawn))
+    return calls
+
+
+def _take_call(history: History, data: Any) -> None:
+    """Note which call the next operation belongs to, and take that out of its data."""
+    number = data.pop("call", None) if isinstance(data, dict) else None
+    if number is None:
+        return
+    if type(number) is not int or not 0 <= number < len(history.calls):
+        raise HistoryError(f"there is no call {number!r}; the header has {len(history.calls)}, from 0")
+    history.calls[number].places.append(len(history))
 
 
 def _faker_version() -> str:

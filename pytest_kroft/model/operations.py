@@ -3,13 +3,16 @@
 An operation is data. It has two interpreters, ``model.fold`` for the state and
 ``postgres.statements`` for the server, and says nothing about either. Tables are called by
 their definition's name, columns by their present name, rows by the number that they were born with.
+
+An operation is a transaction of its own, unless it names a session that has begun one. Only rows are
+written in such a transaction: a change of the schema there would block every reader until it ends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.tables import EnumDefinition, TableDefinition
@@ -35,6 +38,7 @@ class Insert:
     step: int = 0
     cells: Cells = field(default_factory=dict)
     parents: Parents = field(default_factory=dict)
+    session: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Update:
     fresh: int | None = None
     cells: Cells = field(default_factory=dict)
     parents: Parents = field(default_factory=dict)
+    session: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Delete:
 
     table: str
     rows: tuple[int, ...]
+    session: int = 0
 
 
 @dataclass(frozen=True)
@@ -168,6 +174,44 @@ class AddEnumValue:
 
 
 @dataclass(frozen=True)
+class Begin:
+    """Begin a transaction in a session, numbered from 1; ``stamp`` is the time that its rows carry."""
+
+    session: int
+    stamp: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Commit a session's transaction: from here on its rows are there."""
+
+    session: int
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """Roll a session's transaction back: its rows never were."""
+
+    session: int
+
+
+@dataclass(frozen=True)
+class Savepoint:
+    """Set a savepoint in a session's transaction."""
+
+    session: int
+    name: str
+
+
+@dataclass(frozen=True)
+class RollbackTo:
+    """Undo what a session's transaction did after a savepoint, which stays."""
+
+    session: int
+    name: str
+
+
+@dataclass(frozen=True)
 class Sync:
     """A moment at which the consumer may read."""
 
@@ -193,8 +237,9 @@ RowOperation = Insert | Update | Delete | Truncate
 ColumnOperation = AddColumn | DropColumn | RenameColumn | AlterType | SetDefault | SetNullable
 TableOperation = CreateTable | DropTable | RenameTable
 TypeOperation = CreateType | DropType | AddEnumValue
+SessionOperation = Begin | Commit | Rollback | Savepoint | RollbackTo
 SchemaOperation = ColumnOperation | TableOperation | TypeOperation
-Operation = RowOperation | SchemaOperation | Sync | Observed
+Operation = RowOperation | SchemaOperation | SessionOperation | Sync | Observed
 
 KINDS: dict[str, type[Operation]] = {
     "insert": Insert,
@@ -213,6 +258,11 @@ KINDS: dict[str, type[Operation]] = {
     "create_type": CreateType,
     "drop_type": DropType,
     "add_enum_value": AddEnumValue,
+    "begin": Begin,
+    "commit": Commit,
+    "rollback": Rollback,
+    "savepoint": Savepoint,
+    "rollback_to": RollbackTo,
     "sync": Sync,
     "observed": Observed,
 }
@@ -225,6 +275,4 @@ def kind(operation: Operation) -> str:
 
 
 _NAMES = {operation: name for name, operation in KINDS.items()}
-SCHEMA_KINDS = frozenset(
-    name for name in KINDS if name not in {"insert", "update", "delete", "truncate", "sync", "observed"}
-)
+SCHEMA_KINDS = frozenset(_NAMES[operation] for operation in get_args(SchemaOperation))

@@ -69,3 +69,9 @@ def keys(value: object) -> list[object]:
     if isinstance(value, _TEXTS) or not isinstance(value, Iterable):
         raise NotApplicable(f"keys must be a list of primary keys, such as [{value!r}], not {value!r}")
     return list(value)
+
+
+def call(name: str, table: str | None = None, **given: object) -> str:
+    """A call as a history notes it: ``mutations.update(orders, count=3)``, without what was not given."""
+    words = [f"{key}={value}" for key, value in given.items() if value is not None]
+    return f"{name}({', '.join([table, *words] if table is not None else words)})"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 from pytest_kroft.errors import LimitReached, NotApplicable
 from pytest_kroft.model.choices import Choices
 from pytest_kroft.model.operations import AddColumn, DropColumn, Operation
 from pytest_kroft.model.timeline import Evolving
+from pytest_kroft.planning import arguments
 from pytest_kroft.planning.audit import LogEntry, audit_log, summarise
 from pytest_kroft.planning.changes import PLANS
 from pytest_kroft.planning.policy import EvolutionPolicy
@@ -40,57 +44,67 @@ class EvolutionController:
 
         Returns the operations that were applied, none where nothing changes.
         """
-        if batch % self.policy.interval or not self._choices.chance(self.policy.probability):
-            return ()
-        return self.evolve()
+        call = arguments.call("evolution.step", batch=batch)
+        return self._perform(call, lambda: self.plan_step(batch))
+
+    def plan_step(self, batch: int) -> Sequence[Operation]:
+        """The operations of ``step``, planned and not applied."""
+        due = self._choices.due(batch, self.policy.interval)
+        return self._plan(None) if due and self._choices.chance(self.policy.probability) else ()
 
     def evolve(self, table: str | None = None) -> tuple[Operation, ...]:
         """One drawn change of a kind that the policy allows; returns the operations that were applied.
 
         None where the policy allows no change of the schema, or the drawn kind does not apply now.
         """
+        named = None if table is None else self._database.state.only_table(table)
+        return self._perform(arguments.call("evolution.evolve", named), lambda: self._plan(named))
+
+    def _perform(self, call: str, plan: Callable[[], Sequence[Operation]]) -> tuple[Operation, ...]:
+        return tuple(operation for _, operation in self._database.perform(call, plan, drawn=True))
+
+    def _plan(self, table: str | None) -> Sequence[Operation]:
+        """One drawn change of a table, or of a drawn one."""
         state = self._database.state
         if not state.tables:
             return ()
-        name = self._choices.one_of(tuple(state.tables)) if table is None else state.only_table(table)
+        name = self._choices.one_of(tuple(state.tables)) if table is None else table
         kinds = self._weighted_kinds()
         drawn = self._choices.integer(0, len(kinds))
         if not drawn:
             return ()
         planned = tuple(PLANS[kinds[drawn - 1]](state, state.table(name), self._choices))
-        if any(self._limit_reached(operation) for operation in planned):
-            return ()
-        for operation in planned:
-            self._database.apply(operation)
-        return planned
+        return () if any(self._limit_reached(operation) for operation in planned) else planned
 
     def add_column(self, table: str | None = None) -> str:
         """Add a reserved column that is drawn, and return its name.
 
         Raises LimitReached where ``max_additions`` are made, NotApplicable where none can be added.
         """
-        return self._change(table, ADDING, "added")
+        return self._change("evolution.add_column", table, ADDING, "added")
 
     def drop_column(self, table: str | None = None) -> str:
         """Drop a column that is drawn, and return its name.
 
         Raises LimitReached where ``max_drops`` are made, NotApplicable where none can be dropped.
         """
-        return self._change(table, ("drop_column",), "dropped")
+        return self._change("evolution.drop_column", table, ("drop_column",), "dropped")
 
-    def _change(self, table: str | None, kinds: tuple[str, ...], what: str) -> str:
+    def _change(self, call: str, table: str | None, kinds: tuple[str, ...], what: str) -> str:
+        name = self._database.state.only_table(table)
+        plan = partial(self._plan_change, name, kinds, what)
+        ((_, operation),) = self._database.perform(arguments.call(call, name), plan)
+        return (
+            operation.column.name if isinstance(operation, AddColumn) else str(getattr(operation, "column", ""))
+        )
+
+    def _plan_change(self, name: str, kinds: tuple[str, ...], what: str) -> Sequence[Operation]:
         state = self._database.state
-        name = state.only_table(table)
         for kind in kinds:
             for operation in PLANS[kind](state, state.table(name), self._choices):
                 if limit := self._limit_reached(operation):
                     raise limit
-                self._database.apply(operation)
-                return (
-                    operation.column.name
-                    if isinstance(operation, AddColumn)
-                    else getattr(operation, "column", "")
-                )
+                return [operation]
         raise NotApplicable(f"table {name!r} has no column that could be {what}")
 
     def _weighted_kinds(self) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_kroft.errors import ExecutionError, NotApplicable, OperationError, Protected
@@ -67,8 +67,10 @@ class MutationEngine:
             given = arguments.rows(rows)
             if count is not None and count != len(given):
                 raise NotApplicable(f"count is {count} and {len(given)} rows are given; leave the count out")
-            return self._apply_all([self._batches.plan_rows(name, given)]) if given else 0
-        return self._apply_all(self._batches.plan(name, self._count(count)))
+            call = arguments.call("mutations.insert", name, rows=len(given))
+            return self._perform(call, lambda: [self._batches.plan_rows(name, given)] if given else [])
+        call = arguments.call("mutations.insert", name, count=count)
+        return self._perform(call, lambda: self._batches.plan(name, self._count(count)))
 
     def update(
         self,
@@ -87,14 +89,19 @@ class MutationEngine:
         ``columns`` (or a single one), or some drawn ones. An empty table has nothing to update: 0.
         Raises an OperationError or ValueRefused, and then nothing has changed.
         """
-        state = self._database.state
-        found = state.table(state.only_table(table))
+        name = self._database.state.only_table(table)
         wanted = None if columns is None else arguments.names(columns)
         given = {} if values is None else arguments.mapping(values, "values")
-        numbers = self._rows(state, found, count, fraction, keys)
-        if not numbers:
-            return 0
-        return self._apply_all([self._plan_update(state, found, numbers, wanted, given)])
+
+        def plan() -> Sequence[Operation]:
+            state = self._database.state
+            found = state.table(name)
+            numbers = self._rows(state, found, count, fraction, keys)
+            return [self._plan_update(state, found, numbers, wanted, given)] if numbers else []
+
+        named = {"columns": ", ".join(wanted or ()) or None, "values": ", ".join(map(str, given)) or None}
+        which = {"count": count, "fraction": fraction, "keys": None if keys is None else "given"}
+        return self._perform(arguments.call("mutations.update", name, **which, **named), plan)
 
     def delete(
         self,
@@ -108,10 +115,15 @@ class MutationEngine:
 
         Rows that others reference are not drawn. Raises an OperationError, and then nothing has changed.
         """
-        state = self._database.state
-        found = state.table(state.only_table(table))
-        numbers = self._rows(state, found, count, fraction, keys, deleting=True)
-        return self._apply_all([Delete(found.definition.name, numbers)]) if numbers else 0
+        name = self._database.state.only_table(table)
+
+        def plan() -> Sequence[Operation]:
+            state = self._database.state
+            numbers = self._rows(state, state.table(name), count, fraction, keys, deleting=True)
+            return [Delete(name, numbers)] if numbers else []
+
+        which = {"count": count, "fraction": fraction, "keys": None if keys is None else "given"}
+        return self._perform(arguments.call("mutations.delete", name, **which), plan)
 
     def mutate(self, table: str | None = None, count: int | None = None) -> int:
         """One drawn change of at most ``count`` rows, of a kind that the policy allows.
@@ -121,24 +133,28 @@ class MutationEngine:
         insert) is checked as a whole first, and the error says what was written before the refusal.
         """
         state = self._database.state
-        name = (
-            self._choices.one_of(tuple(state.tables))
-            if table is None and state.tables
-            else state.only_table(table)
-        )
+        named = None if table is None and state.tables else state.only_table(table)
         if count is not None and arguments.whole(count, "the count") < 1:
             raise NotApplicable(f"the count must be 1 or more, not {count!r}")
+        call = arguments.call("mutations.mutate", named, count=count)
+        return self._perform(call, lambda: self.plan_mix(named, count), drawn=True)
+
+    def plan_mix(self, table: str | None = None, count: int | None = None) -> Sequence[Operation]:
+        """The operations of one drawn change, as ``mutate`` makes it; none where it does not apply."""
+        name = self._choices.one_of(tuple(self._database.state.tables)) if table is None else table
         size = self._choices.integer(1, FEW if count is None else count)
         allowed = {"insert", "update", *self._policy.hazards}
         kinds = [kind for kind, weight in WEIGHTS.items() if kind in allowed for _ in range(weight)]
         drawn = self._choices.integer(0, len(kinds))
         if not drawn:
-            return 0
+            return ()
         try:
-            return self._apply_all(self._plan_kind(kinds[drawn - 1], name, size))
+            planned = self._plan_kind(kinds[drawn - 1], name, size)
+            _check_all(self._database.state, planned)
         except OperationError:
             # The draw means the same whatever came before; what cannot happen now is left out.
-            return 0
+            return ()
+        return planned
 
     def _plan_kind(self, kind: str, name: str, size: int) -> Sequence[Operation]:
         state = self._database.state
@@ -260,28 +276,34 @@ class MutationEngine:
             numbers.append(by_key[wanted])
         return tuple(numbers)
 
-    def _apply_all(self, operations: Sequence[Operation]) -> int:
-        """Apply operations and return how many rows they touched.
+    def _perform(self, call: str, plan: Callable[[], Sequence[Operation]], *, drawn: bool = False) -> int:
+        """Apply what a call plans and return how many rows it touched.
 
         Raises an OperationError before the first is applied, where one of them does not apply; a later
         refusal, which only the server can have caused, is an ExecutionError that says what was done.
         """
-        if len(operations) > 1:
-            _check_all(self._database.state, operations)
-        changed = 0
-        for done, operation in enumerate(operations):
-            before = self._database.state
-            try:
-                self._database.apply(operation)
-            except (OperationError, ExecutionError) as error:
-                if not done:
-                    raise
-                raise _after_others(error, describe(operation, before), done, changed) from error
-            changed += self._counted(operation, before)
+
+        def checked() -> Sequence[Operation]:
+            planned = plan()
+            if len(planned) > 1:
+                _check_all(self._database.state, planned)
+            return planned
+
+        changed = done = 0
+        last = None
+        try:
+            for before, operation in self._database.perform(call, checked, drawn=drawn):
+                changed += self.count(operation, before)
+                done += 1
+                last = operation
+        except (OperationError, ExecutionError) as error:
+            if last is None:
+                raise
+            raise _after_others(error, last, done, changed) from error
         return changed
 
-    def _counted(self, operation: Operation, before: State) -> int:
-        """Count an operation on rows; how many it touched."""
+    def count(self, operation: Operation, before: State) -> int:
+        """Count an operation on rows in ``counters``; returns how many rows it touched."""
         self.counters["transactions"] += 1
         match operation:
             case Insert(count=rows):
@@ -308,13 +330,13 @@ def _check_all(state: State, operations: Sequence[Operation]) -> None:
 
 
 def _after_others(
-    error: OperationError | ExecutionError, operation: str, transactions: int, rows: int
+    error: OperationError | ExecutionError, last: Operation, transactions: int, rows: int
 ) -> ExecutionError:
     """The error of an operation that came after others, which stay; how many rows they wrote."""
     done = f"{rows} {'row' if rows == 1 else 'rows'} of {transactions} "
     done += "transaction" if transactions == 1 else "transactions"
     stays = "was written and stays" if rows == 1 else "were written and stay"
-    refused = error if isinstance(error, ExecutionError) else ExecutionError(operation, str(error))
+    refused = error if isinstance(error, ExecutionError) else ExecutionError(describe(last), str(error))
     return ExecutionError(
         refused.operation,
         f"{refused.reason}; {done} before it {stays}",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pytest_kroft.errors import AlreadyExists, NotApplicable, listing
 from pytest_kroft.model.choices import Choices
 from pytest_kroft.model.columns import ColumnDefinition
+from pytest_kroft.model.describe import describe
 from pytest_kroft.model.operations import (
     AddColumn,
     AddEnumValue,
@@ -17,6 +18,7 @@ from pytest_kroft.model.operations import (
     DropColumn,
     DropTable,
     DropType,
+    Operation,
     RenameColumn,
     RenameTable,
     SetDefault,
@@ -26,7 +28,7 @@ from pytest_kroft.model.operations import (
 from pytest_kroft.model.state import TableState, Tombstone
 from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.timeline import Evolving
-from pytest_kroft.planning.arguments import instance
+from pytest_kroft.planning.arguments import call, instance
 from pytest_kroft.planning.audit import LogEntry, audit_log
 from pytest_kroft.planning.changes import constant_default, reserved_columns
 from pytest_kroft.planning.policy import EvolutionPolicy
@@ -78,22 +80,22 @@ class SchemaManager:
     def create_table(self, definition: TableDefinition) -> None:
         """Create a table with its active columns."""
         definition = instance(definition, TableDefinition, "the table", "a TableDefinition")
-        self._database.apply(CreateTable(definition))
+        self._apply(CreateTable(definition))
 
     def drop_table(self, table: str | None = None) -> None:
         """Drop a table."""
-        self._database.apply(DropTable(self._name(table)))
+        self._apply(DropTable(self._name(table)))
 
     def rename_table(self, *names: str) -> None:
         """Give a table another name on the server: ``rename_table([table,] new_name)``.
 
         kroft still calls it by its definition's name.
         """
-        self._database.apply(RenameTable(*self._split(names, "new_name")))
+        self._apply(RenameTable(*self._split(names, "new_name")))
 
     def truncate(self, table: str | None = None) -> None:
         """Empty a table with TRUNCATE."""
-        self._database.apply(Truncate(self._name(table)))
+        self._apply(Truncate(self._name(table)))
 
     def add_column(self, *column: str | ColumnDefinition, sql_type: str | None = None) -> str:
         """Add a column and return its name: ``add_column([table,] [column])``.
@@ -104,26 +106,27 @@ class SchemaManager:
         """
         table, wanted = self._split_column(column)
         definition = self._definition(table, wanted, sql_type)
-        self._database.apply(AddColumn(table, self._with_default(table, definition)))
-        return definition.name
+        operation = AddColumn(table, self._with_default(table, definition))
+        done = self._perform(call("schema.add_column", table), operation)
+        return done.column.name if isinstance(done, AddColumn) else definition.name
 
     def drop_column(self, *column: str) -> None:
         """Drop a column and leave a tombstone: ``drop_column([table,] column)``."""
-        self._database.apply(DropColumn(*self._split(column, "column")))
+        self._apply(DropColumn(*self._split(column, "column")))
 
     def rename_column(self, *names: str) -> None:
         """Give a column another name; its values stay: ``rename_column([table,] column, new_name)``."""
-        self._database.apply(RenameColumn(*self._split(names, "column", "new_name")))
+        self._apply(RenameColumn(*self._split(names, "column", "new_name")))
 
     def alter_type(self, *names: str) -> None:
         """Give a column another type and cast its values: ``alter_type([table,] column, sql_type)``."""
-        self._database.apply(AlterType(*self._split(names, "column", "sql_type")))
+        self._apply(AlterType(*self._split(names, "column", "sql_type")))
 
     def set_nullable(self, *column: str, nullable: bool = True) -> None:
         """Allow NULL in a column, or forbid it: ``set_nullable([table,] column, nullable=False)``."""
         table, name = self._split(column, "column")
         nullable = instance(nullable, bool, "nullable", "True or False")
-        self._database.apply(SetNullable(table, name, nullable))
+        self._apply(SetNullable(table, name, nullable))
 
     def set_default(self, *column: str, default: str | None) -> None:
         """Set a column's default, or drop it with None: ``set_default([table,] column, default="0")``."""
@@ -131,16 +134,16 @@ class SchemaManager:
         if default is not None:
             wanted = "an SQL expression as text, such as '5', or None"
             default = instance(default, str, "a default", wanted)
-        self._database.apply(SetDefault(table, name, default))
+        self._apply(SetDefault(table, name, default))
 
     def create_type(self, definition: EnumDefinition) -> None:
         """Create an enum type."""
         definition = instance(definition, EnumDefinition, "the type", "an EnumDefinition")
-        self._database.apply(CreateType(definition))
+        self._apply(CreateType(definition))
 
     def drop_type(self, name: str) -> None:
         """Drop an enum type."""
-        self._database.apply(DropType(instance(name, str, "a type's name", "a text")))
+        self._apply(DropType(instance(name, str, "a type's name", "a text")))
 
     def add_enum_value(self, name: str, label: str, after: str | None = None) -> None:
         """Add a label to an enum, after another one or at the end."""
@@ -148,7 +151,16 @@ class SchemaManager:
             instance(name, str, "a type's name", "a text"),
             instance(label, str, "a label", "a text"),
         )
-        self._database.apply(AddEnumValue(name, label, after))
+        self._apply(AddEnumValue(name, label, after))
+
+    def _apply(self, operation: Operation) -> None:
+        """Apply one operation that the caller has named in full."""
+        self._perform(describe(operation), operation)
+
+    def _perform(self, name: str, operation: Operation) -> Operation:
+        """Apply one operation; returns what was applied, which a replay may differ in."""
+        done = [applied for _, applied in self._database.perform(name, lambda: [operation])]
+        return done[0]
 
     def _name(self, table: str | None) -> str:
         return self._database.state.only_table(table)

@@ -61,19 +61,20 @@ class Executor:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.observed: Observed | None = None
-        """What only the server could know after the last operation, or None."""
 
-    def __call__(self, before: State, operation: Operation, after: State) -> None:
-        """Carry one operation out; raises ExecutionError, and then the server holds what it held before."""
-        self.observed = None
+    def __call__(self, before: State, operation: Operation, after: State) -> Observed | None:
+        """Carry one operation out and return what only the server could know after it, if anything.
+
+        Raises ExecutionError, and then the server holds what it held before.
+        """
         todo = statements(before, operation, after)
+        if not todo:
+            return None
         try:
-            if todo:
-                with self._connection.transaction():
-                    self._run_all(todo)
-                    # Read before the commit: what cannot be observed is not done.
-                    self.observed = self.observe(operation, after)
+            with self._connection.transaction():
+                self._run_all(todo)
+                # Read before the commit: what cannot be observed is not done.
+                return self.observe(operation, after)
         except psycopg.Error as error:
             raise self._refused(before, operation, after, error) from error
         except _Unexpected as error:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         DefinitionError,
         ExecutionError,
         GeneratorError,
+        HistoryDiverged,
         HistoryError,
         KroftError,
         LimitReached,
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
         UnknownTable,
         UnknownType,
         ValueRefused,
+    )
+    from pytest_kroft.metamorphic import (
+        Consumer,
+        assert_incremental_equals_full,
+        assert_one_sync_equals_many,
+        assert_second_sync_changes_nothing,
     )
     from pytest_kroft.model.check import check
     from pytest_kroft.model.choices import Choices, SeededChoices
@@ -78,6 +85,7 @@ if TYPE_CHECKING:
     from pytest_kroft.postgres.script import script
     from pytest_kroft.server import KroftServer, start_server
     from pytest_kroft.simulation import BatchReport, SimulationReport, SimulationRunner
+    from pytest_kroft.tolerance import TOLERANCES, Tolerance
 
 __version__ = "0.1.0"
 
@@ -86,9 +94,13 @@ _HOMES = {
     "database": ("KroftDB",),
     "errors": (
         "AlreadyExists", "CapacityReached", "CastRefused", "DefinitionError", "ExecutionError",
-        "GeneratorError", "HistoryError", "KroftError", "LimitReached", "Mismatch", "NotApplicable",
-        "OperationError", "Protected", "RowsRefused", "ServerFailed", "ServerNotFound",
+        "GeneratorError", "HistoryDiverged", "HistoryError", "KroftError", "LimitReached", "Mismatch",
+        "NotApplicable", "OperationError", "Protected", "RowsRefused", "ServerFailed", "ServerNotFound",
         "SessionRemains", "UnknownColumn", "UnknownTable", "UnknownType", "ValueRefused",
+    ),
+    "metamorphic": (
+        "Consumer", "assert_incremental_equals_full", "assert_one_sync_equals_many",
+        "assert_second_sync_changes_nothing",
     ),
     "model.check": ("check",),
     "model.choices": ("Choices", "SeededChoices"),
@@ -115,6 +127,7 @@ _HOMES = {
     "postgres.script": ("script",),
     "server": ("KroftServer", "start_server"),
     "simulation": ("BatchReport", "SimulationReport", "SimulationRunner"),
+    "tolerance": ("TOLERANCES", "Tolerance"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -122,6 +135,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "HAZARDS",
     "POLICIES",
+    "TOLERANCES",
     "AddColumn",
     "AddEnumValue",
     "AlreadyExists",
@@ -134,6 +148,7 @@ __all__ = [
     "Choices",
     "ColumnDefinition",
     "Comparison",
+    "Consumer",
     "CreateTable",
     "CreateType",
     "DefinitionError",
@@ -149,6 +164,7 @@ __all__ = [
     "GeneratorError",
     "Hazard",
     "History",
+    "HistoryDiverged",
     "HistoryError",
     "Insert",
     "KroftDB",
@@ -179,6 +195,7 @@ __all__ = [
     "State",
     "Sync",
     "TableDefinition",
+    "Tolerance",
     "Truncate",
     "UnknownColumn",
     "UnknownTable",
@@ -186,6 +203,9 @@ __all__ = [
     "Update",
     "ValueRefused",
     "__version__",
+    "assert_incremental_equals_full",
+    "assert_one_sync_equals_many",
+    "assert_second_sync_changes_nothing",
     "check",
     "default_registry",
     "describe",

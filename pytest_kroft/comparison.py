@@ -16,7 +16,7 @@ from uuid import UUID
 
 from pytest_kroft.copies import Row, column_names, read_copy
 from pytest_kroft.equality import ABSENT, equal, normal_row
-from pytest_kroft.errors import Mismatch, UnknownColumn
+from pytest_kroft.errors import Mismatch, UnknownColumn, listing
 
 LONGEST_VALUE = 60
 """How many characters of one value a rendering shows."""
@@ -46,7 +46,8 @@ class Comparison:
     ``missing`` holds rows of the source and ``extra`` rows of the copy, each in its own order; the second and
     every later row of one key is extra, and ``repeated`` says how often such a key occurs. Columns
     in ``lacking_columns`` and ``surplus_columns`` took no part in the comparison of rows. If the copy lacks a
-    column of the key, no row could be matched and only the columns are compared.
+    column of the key, no row could be matched and only the columns are compared. ``tolerating`` names the
+    tolerances whose differences were taken out; see ``tolerance``.
     """
 
     table: str
@@ -59,6 +60,7 @@ class Comparison:
     surplus_columns: tuple[str, ...] = ()
     expected_count: int = 0
     actual_count: int = 0
+    tolerating: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -71,8 +73,9 @@ class Comparison:
 
     def render(self, limit: int = 5) -> str:
         """The differences as text: a headline, the columns, and the first ``limit`` rows of all kinds."""
+        tolerating = f", tolerating {listing(self.tolerating)}" if self.tolerating else ""
         if self.same:
-            return f"{self.table}: the copy is the same ({_rows(self.expected_count)})"
+            return f"{self.table}: the copy is the same ({_rows(self.expected_count)}){tolerating}"
         missing = self._row_lines(self.missing, "not in the copy")
         extra = self._row_lines(self.extra, "in the copy, but not in the source")
         kinds = [missing, extra, self._different_lines()]
@@ -80,7 +83,8 @@ class Comparison:
         lines = [line for kind, count in zip(kinds, shown, strict=True) for line in kind[:count]]
         left = sum(map(len, kinds)) - len(lines)
         more = [f"... and {left} more"] if left else []
-        return "\n  ".join([f"{self.table}: {self._headline()}", *self._column_lines(), *lines, *more])
+        headline = f"{self.table}: {self._headline()}{tolerating}"
+        return "\n  ".join([headline, *self._column_lines(), *lines, *more])
 
     def raise_if_different(self) -> None:
         """Raises errors.Mismatch, with the rendering as its text, unless both sides are the same."""

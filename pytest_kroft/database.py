@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import psycopg
 
 from pytest_kroft.comparison import Comparison, compare
-from pytest_kroft.errors import DefinitionError, KroftError, Mismatch, NotApplicable, ValueRefused
-from pytest_kroft.model.choices import Choices, SeededChoices
+from pytest_kroft.errors import DefinitionError, Mismatch, NotApplicable, ValueRefused
+from pytest_kroft.model.choices import Choices, SeededChoices, TurnableChoices
 from pytest_kroft.model.describe import describe
 from pytest_kroft.model.history import History
 from pytest_kroft.model.literals import canonical, is_opaque
@@ -21,27 +24,34 @@ from pytest_kroft.model.operations import CreateTable, CreateType, Operation
 from pytest_kroft.model.registry import Definition, default_registry
 from pytest_kroft.model.state import State
 from pytest_kroft.model.tables import EnumDefinition, TableDefinition
-from pytest_kroft.model.timeline import Plan, Step, Timeline
+from pytest_kroft.model.timeline import Plan, Prompt, Step, Timeline
 from pytest_kroft.model.types import SqlType
+from pytest_kroft.past import Past
 from pytest_kroft.planning.batches import BatchGenerator, Craft, logical_stamps
 from pytest_kroft.planning.evolution import EvolutionController
 from pytest_kroft.planning.mutations import MutationEngine
 from pytest_kroft.planning.policy import EvolutionPolicy, as_policy
 from pytest_kroft.planning.schema import SchemaManager
+from pytest_kroft.postgres.connections import Connection, Connections
 from pytest_kroft.postgres.executor import Executor
 from pytest_kroft.postgres.introspection import asking
 from pytest_kroft.postgres.loading import loader
-from pytest_kroft.postgres.script import SETTINGS, script
-from pytest_kroft.postgres.uri import parameters
+from pytest_kroft.postgres.script import script
 from pytest_kroft.replay import play
 from pytest_kroft.simulation import BatchReport, SimulationReport, SimulationRunner
+from pytest_kroft.tolerance import tolerated
 from pytest_kroft.verification import content_difference, observe_tests_writes, structure_differences
 
-Connection = psycopg.Connection[Any]
 Clock = Literal["logical", "server"]
 CLOCKS = ("logical", "server")
-_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', '10s', false) WHERE current_setting('lock_timeout') = '0'"
-"""A session that holds a lock for ever is named by an error; the database's own limit goes before."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What was done to a database before the examples of a search, each of which begins with it again."""
+
+    timeline: Timeline
+    counters: Counter[str]
 
 
 class KroftDB:
@@ -59,6 +69,7 @@ class KroftDB:
         clock: ``"logical"``, or ``"server"`` to stamp rows with the server's time.
         choices: Answers the planners in place of the seed.
         test: The name of the test that the history belongs to.
+        prompt: Takes the place of what calls plan: a ``replay.Recording``.
 
     Raises:
         DefinitionError: for an unknown name, policy or clock, and for a seed or rows below 0.
@@ -76,6 +87,7 @@ class KroftDB:
         clock: Clock = "logical",
         choices: Choices | None = None,
         test: str | None = None,
+        prompt: Prompt | None = None,
     ) -> None:
         if clock not in CLOCKS:
             raise DefinitionError(f"clock must be 'logical' or 'server', not {clock!r}")
@@ -85,15 +97,12 @@ class KroftDB:
             raise DefinitionError(f"rows must be 0 or more, not {rows!r}")
         self.dsn, self.policy, self._clock = dsn, as_policy(policy), clock
         items = default_registry.resolve(*definitions) if definitions else ()
-        self._choices = choices or SeededChoices(seed)
-        self._opened = ExitStack()
-        self._own = self._open(dsn, "kroft")
+        self._choices = TurnableChoices(choices or SeededChoices(seed))
+        self._connections, self._folders = Connections(dsn), ExitStack()
         try:
             self._name = self._own.info.dbname
-            with asking(self._name):
-                self._set_session()
-            self._executor = Executor(self._own)
-            self._timeline = Timeline(seed, self._executor, test)
+            self._executor = Executor(self._own, self._connections.session)
+            self._timeline = Timeline(seed, self._executor, test, prompt)
             self._create(items, rows)
         except BaseException:
             self.close()
@@ -112,12 +121,8 @@ class KroftDB:
 
     def close(self) -> None:
         """Close every connection that this object opened; the database stays as it is."""
-        self._opened.close()
-
-    def _set_session(self) -> None:
-        # The state's texts are those that the server prints under these settings.
-        self._own.execute("; ".join(f"SET {name} = '{value}'" for name, value in SETTINGS.items()).encode())
-        self._own.execute(_LOCK_TIMEOUT)
+        self._folders.close()
+        self._connections.close()
 
     def _create(self, items: Sequence[Definition], rows: int) -> None:
         enums = [item for item in items if isinstance(item, EnumDefinition)]
@@ -146,14 +151,19 @@ class KroftDB:
         """Everything that was done so far."""
         return self._timeline.history
 
-    @cached_property
+    @property
     def connection(self) -> Connection:
         """The test's own connection, in autocommit mode."""
-        return self.connect()
+        return self._connections.test
 
     def connect(self) -> Connection:
-        """Another connection in autocommit mode, closed with this object."""
-        return self._open(self.dsn, "kroft test")
+        """Another connection in autocommit mode, closed with this object, or with the example of a search."""
+        return self._connections.another()
+
+    @cached_property
+    def tmp_path(self) -> Path:
+        """A folder of this database's own: a fresh one for each example of a search, removed after it."""
+        return Path(self._folders.enter_context(TemporaryDirectory(prefix="kroft-files-")))
 
     @cached_property
     def schema(self) -> SchemaManager:
@@ -224,23 +234,83 @@ class KroftDB:
         """Save the history as JSON lines and return the file's path."""
         return self.history.save(path)
 
+    # Examples of a search
+
+    def begun(self) -> Beginning:
+        """What was done so far, for ``rewind``; what was opened so far stays open over all examples."""
+        self._connections.keep()
+        return Beginning(self._timeline, Counter(self.mutations.counters))
+
+    def end_example(self) -> None:
+        """End an example, before the database is emptied: close what it opened, roll back what it began."""
+        self._folders.close()
+        self.__dict__.pop("tmp_path", None)
+        self._connections.end_example()
+        self._executor.reset()
+
+    def rewind(
+        self, begun: Beginning, choices: Choices, prompt: Prompt | None = None, *, anew: bool = False
+    ) -> None:
+        """Begin an example: in a database that was emptied, do again what was done at first.
+
+        Who holds this object, or its parts, goes on with it.
+
+        Args:
+            begun: What ``begun()`` gave.
+            choices: Answers the planners from now on.
+            prompt: Takes the place of what calls plan.
+            anew: Whether the database was made anew, so that no connection is left.
+        """
+        if anew:
+            self._connections.close_ours()
+            self._executor = Executor(self._own, self._connections.session)
+        self._choices.turn_to(choices)
+        self.mutations.counters.clear()
+        self.mutations.counters.update(begun.counters)
+        self._timeline = Timeline(self.seed, self._executor, self.history.test, prompt)
+        self._timeline.redo(begun.timeline)
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of kroft's own sessions on the server."""
+        return self._connections.pids
+
     # Comparing
 
-    def expected(self, table: str | None = None) -> list[dict[str, Any]]:
+    def expected(self, table: str | None = None, *, at: int | None = None) -> list[dict[str, Any]]:
         """The rows that a table should hold, as dicts of the values that psycopg reads.
 
         Where psycopg has no such value (infinity, a date BC, an interval of months): the server's text.
+
+        Args:
+            table: The name of its definition; may be left out where there is only one.
+            at: The rows that it should have held after the first so many operations of ``history``: what
+                ``len(db.history)`` was then. A negative one counts from the end, as in a list.
+
+        Raises:
+            UnknownTable: if there is no such table, or was none then.
+            NotApplicable: if no table is named and there are several, or there were never so many operations.
         """
-        name = self.state.only_table(table)
-        found = self.state.table(name)
+        state = self.state if at is None else self._state_at(at)
+        name = state.only_table(table if state.tables else self.state.only_table(table))
+        found = state.table(name)
         loaders = [loader(column.type) for column in found.columns]
         return [
             {
                 column: None if text is None else load(text)
                 for column, load, text in zip(found.names, loaders, texts, strict=True)
             }
-            for texts in self.state.contents(name)
+            for texts in state.contents(name)
         ]
+
+    def _state_at(self, at: int) -> State:
+        done = len(self.history)
+        if type(at) is not int or not -done <= at <= done:
+            raise NotApplicable(
+                f"at must count operations: from 0 to {done}, as {done} were done so far, or back from the "
+                f"end, to {-done}; it is {at!r}"
+            )
+        return self._timeline.states[at + done if at < 0 else at]
 
     def verify(self) -> Literal[True]:
         """True if the server holds what the state says; raises Mismatch naming what differs.
@@ -287,12 +357,14 @@ class KroftDB:
                 + "\n".join(f"  {line}" for line in structure)
             )
 
-    def compare(self, *table_and_rows: object) -> Comparison:
+    def compare(self, *table_and_rows: object, tolerate: Iterable[str] | str = ()) -> Comparison:
         """The differences between what a table should hold and a copy of it: ``compare([table,] rows)``.
 
         The table is called by its definition's name, and may be left out where there is only one. The rows
         of the copy are mappings, named tuples, dataclasses, a cursor, or a mapping from keys to rows.
-        Raises UnknownTable, and RowsRefused for rows whose columns have no names.
+        ``tolerate`` takes out what a consumer is known not to do: names of ``tolerance.TOLERANCES``.
+        Raises UnknownTable, RowsRefused for rows whose columns have no names, and NotApplicable for an
+        unknown tolerance.
         """
         *named, rows = table_and_rows or ((),)
         if not table_and_rows or len(named) > 1 or not all(isinstance(name, str) for name in named):
@@ -302,15 +374,17 @@ class KroftDB:
         name = self.state.only_table(*map(str, named) if named else (None,))
         found = self.state.table(name)
         key = [column.name for column in found.key]
-        return compare(self.expected(name), rows, table=name, key=key, known=found.names)
+        past = Past(name, self.history.operations, self._timeline.states, loader)
+        comparison = compare(self.expected(name), rows, table=name, key=key, known=found.names)
+        return tolerated(comparison, past, tolerate)
 
-    def assert_same(self, *table_and_rows: object) -> None:
+    def assert_same(self, *table_and_rows: object, tolerate: Iterable[str] | str = ()) -> None:
         """Raise Mismatch, an AssertionError that says what differs, unless a copy holds the same rows.
 
         ``assert_same([table,] rows)``: the arguments are those of ``compare``.
         """
         __tracebackhide__ = True
-        self.compare(*table_and_rows).raise_if_different()
+        self.compare(*table_and_rows, tolerate=tolerate).raise_if_different()
 
     # Inside
 
@@ -319,20 +393,17 @@ class KroftDB:
         stamps = logical_stamps if self._clock == "logical" else self._server_stamp
         return Craft(self._spell, lambda sql_type, text: loader(sql_type)(text), stamps)
 
-    def _open(self, dsn: str, name: str) -> Connection:
-        parameters(dsn)
-        try:
-            connection = psycopg.connect(dsn, autocommit=True, application_name=name)
-        except psycopg.Error as error:
-            raise KroftError(f"the database cannot be reached: {' '.join(str(error).split())}") from None
-        self._opened.callback(connection.close)
-        return connection
+    @property
+    def _own(self) -> Connection:
+        return self._connections.own
 
     def _spell(self, sql_type: SqlType, value: object) -> str:
         """A value given on purpose as the server prints it: by kroft or, for odd types, by the server."""
         text = canonical(sql_type, value)
         if not is_opaque(sql_type, value):
             return text
+        # A type that was made in the same call may not be on the server yet.
+        self._timeline.settle()
         query = f"SELECT $1::text::{sql_type}::text"
         with asking(self._name):
             try:
@@ -347,6 +418,7 @@ class KroftDB:
     def _server_stamp(self, state: State, choices: Choices) -> int:
         """The server's time in microseconds; it travels in the operation, so that a replay has the same."""
         del state, choices
+        self._timeline.settle()
         query = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
         with asking(self._name):
             row = self._own.execute(query).fetchone()

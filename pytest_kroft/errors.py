@@ -112,6 +112,23 @@ class HistoryError(KroftError, ValueError):
         super().__init__(f"{where}: {reason}" if where else reason)
 
 
+class HistoryDiverged(KroftError):
+    """A test makes other calls than in the history that is replayed; says which, and what to do.
+
+    Args:
+        number: Which call of the history, from 1.
+        calls: How many calls the history has.
+        recorded: The call that the history has there.
+        made: The call that the test makes.
+    """
+
+    def __init__(self, number: int, calls: int, recorded: str, made: str) -> None:
+        super().__init__(
+            f"the test has diverged from the history: its call {number} of {calls} was {recorded}, and the "
+            f"test now calls {made}; run the test without the replay to make a new history"
+        )
+
+
 class ServerNotFound(KroftError):
     """No PostgreSQL server could be had; says what was looked for and what helps."""
 

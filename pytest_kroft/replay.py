@@ -1,4 +1,4 @@
-"""Doing again what a history says."""
+"""Doing again what a history says: at once, or call by call as a test makes them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from pytest_kroft.errors import ExecutionError
+from pytest_kroft.errors import ExecutionError, HistoryDiverged
 from pytest_kroft.model.codec import encode
-from pytest_kroft.model.history import History
+from pytest_kroft.model.history import Call, History
 from pytest_kroft.model.operations import Observed, Operation, Sync
 from pytest_kroft.model.timeline import Evolving
 
@@ -30,6 +30,34 @@ def play(database: Evolving, history: History) -> Iterator[Operation | None]:
         if isinstance(operation, Sync):
             yield operation
     yield None
+
+
+class Recording:
+    """A recorded history that feeds each call of a test the operations which the call made then.
+
+    A prompt of ``model.timeline.Timeline``. Where the test makes more calls than were recorded, because it
+    no longer fails where it did, they plan as usual.
+
+    Args:
+        history: The history, whose calls are those of the test.
+        start: How many of its calls were made already.
+    """
+
+    def __init__(self, history: History, start: int = 0) -> None:
+        self._history, self._made = history, start
+
+    def __call__(self, timeline: Evolving, call: Call) -> Iterable[Operation] | None:
+        """The operations of the next call, or None where it has to plan; raises HistoryDiverged."""
+        if self._made >= len(self._history.calls):
+            return None
+        recorded = self._history.calls[self._made]
+        self._made += 1
+        if recorded.name != call.name:
+            raise HistoryDiverged(self._made, len(self._history.calls), recorded.name, call.name)
+        if not recorded.places and not recorded.drawn:
+            # It was refused, and will be again.
+            return None
+        return following(timeline, [self._history[place] for place in recorded.places])
 
 
 def following(database: Evolving, operations: Iterable[Operation]) -> Iterator[Operation]:

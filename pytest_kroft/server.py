@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -12,6 +12,7 @@ import psycopg
 from pytest_kroft.database import Clock, KroftDB
 from pytest_kroft.errors import KroftError, ServerNotFound
 from pytest_kroft.model.registry import Definition
+from pytest_kroft.model.timeline import Prompt
 from pytest_kroft.planning.policy import EvolutionPolicy
 from pytest_kroft.postgres.databases import Database, Databases
 from pytest_kroft.postgres.server import AUTO, EMBEDDED, Server, find_server
@@ -79,6 +80,7 @@ class KroftServer:
         rows: int = 0,
         policy: EvolutionPolicy | str | Iterable[str] | None = None,
         clock: Clock = "logical",
+        prompt: Prompt | None = None,
     ) -> Iterator[KroftDB]:
         """A context manager: a ``KroftDB`` in a database of its own, which is taken back at the end.
 
@@ -88,13 +90,32 @@ class KroftServer:
         taken = self._databases.acquire()
         with _at_a_failure(lambda: self._databases.release(taken)):
             made = KroftDB(
-                taken.dsn, *definitions, seed=chosen, rows=rows, policy=policy, clock=clock, test=self.test
-            )
+                taken.dsn, *definitions, seed=chosen, rows=rows, policy=policy, clock=clock, test=self.test,
+                prompt=prompt,
+            )  # fmt: skip
         loan = _Loan(taken, made)
         self._loans.append(loan)
         with _at_a_failure(lambda: self._take_back(loan)), made:
             yield made
         self._take_back(loan)
+
+    def sessions(self, database: KroftDB) -> list[int]:
+        """The process ids of all sessions on a database, whoever opened them."""
+        return self._databases.sessions(self._loan_of(database).taken)
+
+    def empty(self, database: KroftDB, spare: Collection[int] = ()) -> bool:
+        """Empty a database in use, under its name; whether that was done in place.
+
+        Sessions end, but for kroft's own and the idle ones among ``spare``, process ids. Where emptying in
+        place is not enough the database is made anew, and all sessions end.
+        """
+        return self._databases.reset(self._loan_of(database).taken, [*spare, *database.pids])
+
+    def _loan_of(self, database: KroftDB) -> _Loan:
+        loan = next((loan for loan in self._loans if loan.database is database and not loan.returned), None)
+        if loan is None:
+            raise KroftError("the database is not in use, so it is left alone")
+        return loan
 
     def _take_back(self, loan: _Loan) -> None:
         loan.returned = True

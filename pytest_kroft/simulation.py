@@ -14,9 +14,12 @@ from pytest_kroft.model.timeline import Evolving
 from pytest_kroft.planning import arguments
 from pytest_kroft.planning.evolution import EvolutionController
 from pytest_kroft.planning.mutations import MutationEngine
+from pytest_kroft.planning.steps import StepPlanner, drawn_policy
 
 STEPS = 4
 """The most mutations in one batch."""
+MOST_STEPS = 60
+"""The most steps that a search draws for one stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class SimulationRunner:
         """Run batch after batch and yield after each: a moment at which a consumer may sync.
 
         Args:
-            batches: How many.
+            batches: How many; in a search, at most.
             rows: The most rows that one batch changes.
 
         Raises:
@@ -104,7 +107,7 @@ class SimulationRunner:
         number = changed = 0
         evolved: list[Operation] = []
         call = arguments.call("stream", batches=batches, rows=rows)
-        plan = partial(self._plan, batches, rows)
+        plan = partial(self._plan_steps if self._choices.searches else self._plan, batches, rows)
         for before, operation in self._database.perform(call, plan, drawn=True):
             if not isinstance(operation, Sync):
                 changed += self._mutations.count(operation, before)
@@ -115,10 +118,27 @@ class SimulationRunner:
             changed, evolved = 0, []
 
     def _plan(self, batches: int, rows: int) -> Iterator[Operation]:
-        """The operations of all batches, each batch planned on what those before it have left."""
-        for number in range(1, self._choices.upto(batches) + 1):
+        """The operations of all batches, each planned on what those before it have left."""
+        for number in range(1, batches + 1):
             steps = self._choices.integer(1, STEPS)
             for _ in range(steps):
                 yield from self._mutations.plan_mix(count=max(rows // steps, 1))
             yield from self._evolution.plan_step(number)
+            if number == batches:
+                yield from self._mutations.plan_end()
+            yield Sync()
+
+    def _plan_steps(self, batches: int, rows: int) -> Iterator[Operation]:
+        """The same for a search: single steps, as many as are drawn first, with up to so many syncs."""
+        policy = drawn_policy(self._evolution.policy, self._choices)
+        mutations, evolution = self._mutations.under(policy), self._evolution.under(policy)
+        planner = StepPlanner(self._database, self._choices, mutations, evolution, most_rows=rows)
+        steps, syncs = self._choices.integer(0, min(batches * STEPS, MOST_STEPS)), 0
+        for _ in range(steps):
+            planned = planner.plan()
+            syncs += Sync() in planned
+            # The last sync comes at the end.
+            yield from planned if syncs < batches else (op for op in planned if not isinstance(op, Sync))
+        if steps:
+            yield from planner.plan_end()
             yield Sync()

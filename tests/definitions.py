@@ -6,7 +6,20 @@ from hypothesis import settings
 
 from pytest_kroft.model.choices import SeededChoices
 from pytest_kroft.model.columns import ColumnDefinition
-from pytest_kroft.model.operations import CreateTable, CreateType
+from pytest_kroft.model.operations import (
+    Begin,
+    Commit,
+    CreateTable,
+    CreateType,
+    Delete,
+    Insert,
+    Operation,
+    Rollback,
+    RollbackTo,
+    Savepoint,
+    Update,
+)
+from pytest_kroft.model.state import State
 from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.timeline import Timeline
 from pytest_kroft.planning.evolution import EvolutionController
@@ -106,6 +119,19 @@ def timeline(*tables: TableDefinition, seed: int = 1, rows: int = 0) -> Timeline
         if rows:
             engine.insert(table.name, rows)
     return made
+
+
+def committed(before: State, operation: Operation) -> tuple[Operation, ...]:
+    """What an operation makes visible to everyone: itself, what its session wrote, or nothing yet."""
+    match operation:
+        case Commit(session):
+            return before.sessions[session].operations
+        case Insert(session=0) | Update(session=0) | Delete(session=0):
+            return (operation,)
+        case Insert() | Update() | Delete() | Begin() | Rollback() | Savepoint() | RollbackTo():
+            return ()
+        case _:
+            return (operation,)
 
 
 def drive(

@@ -33,11 +33,14 @@ from pytest_kroft.model.check_rows import (
     check_truncate,
     check_update,
 )
+from pytest_kroft.model.check_sessions import check_session, check_waits, check_write
 from pytest_kroft.model.fold import apply
 from pytest_kroft.model.operations import (
     AddColumn,
     AddEnumValue,
     AlterType,
+    Begin,
+    Commit,
     CreateTable,
     CreateType,
     Delete,
@@ -49,6 +52,10 @@ from pytest_kroft.model.operations import (
     Operation,
     RenameColumn,
     RenameTable,
+    Rollback,
+    RollbackTo,
+    RowWrite,
+    Savepoint,
     SetDefault,
     SetNullable,
     Sync,
@@ -61,14 +68,17 @@ from pytest_kroft.model.types import check_identifier
 
 
 def check(state: State, operation: Operation) -> None:
-    """Raise an OperationError, or DefinitionError for a bad name or type, if the operation does not apply."""
+    """Raise an OperationError, or DefinitionError for a bad name or type, if the operation does not apply.
+
+    What would have to wait for another session does not apply either.
+    """
+    if state.sessions:
+        check_waits(state, operation)
     match operation:
-        case Insert():
-            check_insert(state, operation)
-        case Update():
-            check_update(state, operation)
-        case Delete():
-            check_delete(state, operation)
+        case Insert() | Update() | Delete():
+            check_write(state, operation, _check_one)
+        case Begin() | Commit() | Rollback() | Savepoint() | RollbackTo():
+            check_session(state, operation)
         case Truncate():
             check_truncate(state, operation)
         case Observed():
@@ -101,6 +111,18 @@ def check(state: State, operation: Operation) -> None:
             _check_add_label(state, operation)
         case Sync():
             pass
+        case _:
+            assert_never(operation)
+
+
+def _check_one(state: State, operation: RowWrite) -> None:
+    match operation:
+        case Insert():
+            check_insert(state, operation)
+        case Update():
+            check_update(state, operation)
+        case Delete():
+            check_delete(state, operation)
         case _:
             assert_never(operation)
 

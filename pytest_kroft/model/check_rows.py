@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from pytest_kroft.errors import NotApplicable, Protected, UnknownColumn, ValueRefused
 from pytest_kroft.model.clock import EARLIEST, LATEST
-from pytest_kroft.model.fold import apply, referenced
+from pytest_kroft.model.fold_rows import referenced, write
 from pytest_kroft.model.literals import canonical
 from pytest_kroft.model.operations import Delete, Insert, Observed, Truncate, Update
 from pytest_kroft.model.state import ColumnState, State, TableState
-from pytest_kroft.model.uniqueness import duplicates, may_repeat, sets_at_risk, token
+from pytest_kroft.model.uniqueness import UniqueSet, duplicates, may_repeat, sets_at_risk, token, tokens
 
 
 def check_insert(state: State, op: Insert) -> None:
@@ -81,7 +81,7 @@ def check_observed(state: State, op: Observed) -> None:
             raise NotApplicable(
                 f"observed {len(texts)} cells of {name!r} for {len(op.rows)} rows of {op.table!r}"
             )
-    _check_stamps(op.stamp)
+    check_stamps(op.stamp)
     mentioned = [*op.rows, *op.removed]
     if len(set(mentioned)) != len(mentioned):
         raise NotApplicable(f"a row of {op.table!r} is named twice in what was observed")
@@ -90,7 +90,7 @@ def check_observed(state: State, op: Observed) -> None:
         raise NotApplicable(f"observed rows of {op.table!r} that are not there: {unknown or op.removed}")
 
 
-def _check_stamps(first: int | None, step: int = 0, count: int = 1) -> None:
+def check_stamps(first: int | None, step: int = 0, count: int = 1) -> None:
     """Whether the stamps of rows are instants of the years that kroft can tell, 1 to 9999."""
     for stamp in (first, first + step * (count - 1)) if first is not None else ():
         if not EARLIEST <= stamp <= LATEST:
@@ -120,7 +120,7 @@ def _check_rows(table: TableState, numbers: tuple[int, ...], what: str) -> None:
 
 
 def _check_given(state: State, table: TableState, op: Insert | Update, count: int) -> None:
-    _check_stamps(op.stamp, op.step, count)
+    check_stamps(op.stamp, op.step, count)
     given: Mapping[str, tuple[object, ...]] = {**op.cells, **op.parents}
     for name, values in given.items():
         column = table.column(name)
@@ -177,7 +177,7 @@ def _check_parents_exist(
         return
     if column.definition.reference.table == table.definition.name:
         # The rows themselves may be their parents.
-        state = apply(state, op)
+        state = write(state, op)
     parent, target = referenced(state, column)
     read = state.reader(parent, target)
     held = {token(text, target.type) for row in parent.rows if (text := read(row)) is not None}
@@ -272,8 +272,37 @@ def _check_unique(
     # To fold the operation once more costs as much as the operation: not where every value is a new one.
     if not may_repeat(table, written, given):
         return
-    after = apply(state, op)
+    after = write(state, op)
     changed = after.table(op.table)
     risky = sets_at_risk(after, changed, written, given, numbers)
     for number, what in duplicates(after, changed, risky, numbers).items():
         raise NotApplicable(f"row number {number} of {op.table!r} would repeat a unique value: {what}")
+    if isinstance(op, Update):
+        _check_handed_on(state, after, op, risky)
+
+
+def _check_handed_on(before: State, after: State, op: Update, sets: Iterable[UniqueSet]) -> None:
+    """Whether no row takes the unique value of another one that the same update gives another value.
+
+    The server compares row by row, in an order of its own.
+    """
+    old, new = before.table(op.table), after.table(op.table)
+    for ids in sets:
+        held = {values: number for number, values in _held(before, old, ids, op.rows)}
+        for number, values in _held(after, new, ids, op.rows):
+            if held.get(values, number) != number:
+                raise NotApplicable(
+                    f"row number {number} of {op.table!r} would get the unique value of row number "
+                    f"{held[values]}, which the same update changes; update one after the other"
+                )
+
+
+def _held(
+    state: State, table: TableState, ids: UniqueSet, numbers: Iterable[int]
+) -> Iterator[tuple[int, tuple[object, ...]]]:
+    columns = [column for column in table.columns if column.id in ids]
+    readers = state.readers(table, columns)
+    for number in numbers:
+        texts = table.texts(table.rows[number], readers)
+        if None not in texts:
+            yield number, tokens(texts, columns)

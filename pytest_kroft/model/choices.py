@@ -25,6 +25,10 @@ _GOLDEN = 0x9E3779B97F4A7C15
 class Choices(Protocol):
     """Answers to a planner's questions."""
 
+    @property
+    def searches(self) -> bool:
+        """Whether something searches for answers: then few and small steps are better than a rhythm."""
+
     def integer(self, low: int, high: int) -> int:
         """A whole number from ``low`` to ``high``, both included."""
 
@@ -36,12 +40,6 @@ class Choices(Protocol):
 
     def sample(self, items: Sequence[T], count: int) -> tuple[T, ...]:
         """``count`` different items, in their order; all of them where there are fewer."""
-
-    def upto(self, most: int) -> int:
-        """How much is done of what a caller allows: ``most``, or fewer where that is searched for."""
-
-    def due(self, number: int, interval: int) -> bool:
-        """Whether what happens at every ``interval`` may happen at this number."""
 
 
 def derive_seed(seed: int, *path: object) -> int:
@@ -60,6 +58,8 @@ class SeededChoices:
     OOPSLA 2014. Our own few lines, because CPython promises only ``random()`` to be the same in
     every version.
     """
+
+    searches = False
 
     def __init__(self, seed: int) -> None:
         self._state = derive_seed(seed, "choices")
@@ -108,14 +108,6 @@ class SeededChoices:
                 picked.append(item)
         return tuple(picked)
 
-    def upto(self, most: int) -> int:
-        """All that is allowed."""
-        return most
-
-    def due(self, number: int, interval: int) -> bool:
-        """Whether the number is a multiple of the interval."""
-        return number % interval == 0
-
 
 class AskingChoices:
     """Answers made of whole numbers that something else draws, of which 0 is the simplest.
@@ -126,6 +118,8 @@ class AskingChoices:
     Args:
         ask: Gives a whole number from its first argument to its second, both included.
     """
+
+    searches = True
 
     def __init__(self, ask: Callable[[int, int], int]) -> None:
         self._ask = ask
@@ -152,14 +146,37 @@ class AskingChoices:
         chosen = [left.pop(self._index(len(left))) for _ in range(count)]
         return tuple(items[index] for index in sorted(chosen))
 
-    def upto(self, most: int) -> int:
-        """From nothing to all that is allowed."""
-        return self._ask(0, most)
-
-    def due(self, number: int, interval: int) -> bool:
-        """Always: a search is not bound to a rhythm."""
-        del number, interval
-        return True
-
     def _index(self, count: int) -> int:
         return self._ask(0, max(SPAN, count) - 1) % count
+
+
+class TurnableChoices:
+    """Hands every question on to another ``Choices``, which may change: each example of a search has one."""
+
+    def __init__(self, choices: Choices) -> None:
+        self._choices = choices
+
+    @property
+    def searches(self) -> bool:
+        """The other's answer."""
+        return self._choices.searches
+
+    def turn_to(self, choices: Choices) -> None:
+        """Hand the questions on to another one from now on."""
+        self._choices = choices
+
+    def integer(self, low: int, high: int) -> int:
+        """The other's answer."""
+        return self._choices.integer(low, high)
+
+    def chance(self, probability: float) -> bool:
+        """The other's answer."""
+        return self._choices.chance(probability)
+
+    def one_of(self, items: Sequence[T]) -> T:
+        """The other's answer."""
+        return self._choices.one_of(items)
+
+    def sample(self, items: Sequence[T], count: int) -> tuple[T, ...]:
+        """The other's answer."""
+        return self._choices.sample(items, count)

@@ -10,6 +10,8 @@ from pytest_kroft.model.operations import (
     AddColumn,
     AddEnumValue,
     AlterType,
+    Begin,
+    Commit,
     CreateTable,
     CreateType,
     Delete,
@@ -21,13 +23,19 @@ from pytest_kroft.model.operations import (
     Operation,
     RenameColumn,
     RenameTable,
+    Rollback,
+    RollbackTo,
+    RowWrite,
+    Savepoint,
     SchemaOperation,
+    SessionOperation,
     SetDefault,
     SetNullable,
     Sync,
     Truncate,
     Update,
 )
+from pytest_kroft.model.sessions import seen
 from pytest_kroft.model.state import State, TableState
 
 SHOWN = 3
@@ -40,14 +48,10 @@ def describe(operation: Operation, state: State | None = None) -> str:
     For an insert give the state after it, which is where its rows are.
     """
     match operation:
-        case Insert(table, first, count):
-            rows = _rows(state, table, tuple(range(first, first + count)))
-            return f"insert into {table}: {rows}{_stamped(state, table, operation)}"
-        case Update(table, rows, columns):
-            changed = f" set {', '.join(columns)}" if columns else ""
-            return f"update {table}{changed}: {_rows(state, table, rows)}{_stamped(state, table, operation)}"
-        case Delete(table, rows):
-            return f"delete from {table}: {_rows(state, table, rows)}"
+        case Insert() | Update() | Delete():
+            return _describe_write(operation, state)
+        case Begin() | Commit() | Rollback() | Savepoint() | RollbackTo():
+            return _describe_session(operation, state)
         case Truncate(table):
             return f"truncate {table}"
         case Sync():
@@ -56,6 +60,62 @@ def describe(operation: Operation, state: State | None = None) -> str:
             return _describe_observed(operation)
         case _:
             return _describe_change(operation, state)
+
+
+def _describe_write(op: RowWrite, state: State | None) -> str:
+    where = f" in session {op.session}" if op.session else ""
+    if state and op.session:
+        state = seen(state, op.session) if op.session in state.sessions else None
+    match op:
+        case Insert(table, first, count):
+            rows = _rows(state, table, tuple(range(first, first + count)))
+            return f"insert into {table}{where}: {rows}{_stamped(state, table, op)}"
+        case Update(table, numbers, columns):
+            changed = f" set {', '.join(columns)}" if columns else ""
+            rows = _rows(state, table, numbers)
+            return f"update {table}{changed}{where}: {rows}{_stamped(state, table, op)}"
+        case Delete(table, numbers):
+            return f"delete from {table}{where}: {_rows(state, table, numbers)}"
+        case _:
+            assert_never(op)
+
+
+def _describe_session(op: SessionOperation, state: State | None) -> str:
+    match op:
+        case Begin(number, stamp):
+            return f"begin session {number} at {_instant(stamp)}"
+        case Commit(number):
+            changes = _committed(state, number) if state and number in state.sessions else []
+            return f"commit session {number}" + (f": {', '.join(changes)}" if changes else "")
+        case Rollback(number):
+            return f"roll back session {number}"
+        case Savepoint(number, name):
+            return f"set savepoint {name} in session {number}"
+        case RollbackTo(number, name):
+            return f"roll back session {number} to savepoint {name}"
+        case _:
+            assert_never(op)
+
+
+def _committed(state: State, session: int) -> list[str]:
+    """What a commit shows to everyone: ``orders id 3 appears``."""
+    after = seen(state, session)
+    changes = []
+    for name in dict.fromkeys(operation.table for operation in state.sessions[session].operations):
+        old, new = state.table(name).rows, after.table(name).rows
+        appear = [row.number for row in new if row.number not in old]
+        change = [row.number for row in new if row.number in old and old[row.number] != row]
+        vanish = [row.number for row in old if row.number not in new]
+        found = ((after, appear, "appear"), (after, change, "change"), (state, vanish, "vanish"))
+        for where, numbers, verb in found:
+            if numbers:
+                changes.append(f"{name} {_rows(where, name, tuple(numbers))} {_of(verb, len(numbers))}")
+    return changes
+
+
+def _of(verb: str, count: int) -> str:
+    """A verb as it goes with so many rows."""
+    return verb if count != 1 else verb + ("es" if verb.endswith("sh") else "s")
 
 
 def _describe_change(operation: SchemaOperation, state: State | None) -> str:
@@ -133,5 +193,8 @@ def _stamped(state: State | None, name: str, op: Insert | Update) -> str:
     given = op.cells.get(table.updated_at.name)
     if given and set(given) == {None}:
         return f"; {table.updated_at.name} NULL"
-    instant = as_datetime(op.stamp).replace(tzinfo=None)
-    return f"; {table.updated_at.name} {instant}{' and later' if op.step else ''}"
+    return f"; {table.updated_at.name} {_instant(op.stamp)}{' and later' if op.step else ''}"
+
+
+def _instant(stamp: int) -> str:
+    return str(as_datetime(stamp).replace(tzinfo=None))

@@ -17,6 +17,7 @@ from pytest_kroft.model.check import check
 from pytest_kroft.model.codec import decode, encode
 from pytest_kroft.model.fold import apply
 from pytest_kroft.model.operations import Insert, Operation, Update
+from pytest_kroft.model.sessions import seen
 from pytest_kroft.model.state import State
 
 FORMAT = 1
@@ -153,6 +154,7 @@ def literal(operation: Operation, after: State) -> Operation:
     """An insert or update with every cell that it writes given as text; any other operation as it is."""
     if not isinstance(operation, Insert | Update):
         return operation
+    after = seen(after, operation.session)
     table = after.table(operation.table)
     if isinstance(operation, Insert):
         written = [column for column in table.columns if not column.computed]
@@ -200,7 +202,9 @@ def _parse_calls(data: Any) -> list[Call]:
     for item in data if isinstance(data, list) else [data]:
         drawn = item.get("drawn", False) if isinstance(item, dict) else None
         if not isinstance(drawn, bool) or not isinstance(item.get("call"), str):
-            raise HistoryError(f'a call of the header must be like {{"call": "stream()"}}, not {item!r}', line=1)
+            raise HistoryError(
+                f'a call of the header must be like {{"call": "stream()"}}, not {item!r}', line=1
+            )
         calls.append(Call(item["call"], drawn))
     return calls
 

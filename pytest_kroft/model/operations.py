@@ -233,7 +233,8 @@ class Observed:
     stamp: int | None = None
 
 
-RowOperation = Insert | Update | Delete | Truncate
+RowWrite = Insert | Update | Delete
+RowOperation = RowWrite | Truncate
 ColumnOperation = AddColumn | DropColumn | RenameColumn | AlterType | SetDefault | SetNullable
 TableOperation = CreateTable | DropTable | RenameTable
 TypeOperation = CreateType | DropType | AddEnumValue

@@ -7,7 +7,7 @@ Rows lie in chunks, so that a change copies one chunk and the small directory, n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -74,7 +74,7 @@ class Rows:
         return [number for chunk in self._chunks.values() for number in chunk]
 
     def put(self, rows: Iterable[Row]) -> Rows:
-        """A collection with these rows replaced or, where their number is new and highest, appended."""
+        """A collection with these rows in it, in place of those of their numbers."""
         return self._changed(rows, ())
 
     def remove(self, numbers: Iterable[int]) -> Rows:
@@ -85,9 +85,13 @@ class Rows:
         changed = Rows()
         changed._chunks, changed._count = dict(self._chunks), self._count
         fresh: set[int] = set()
+        late: set[int] = set()
         for row in rows:
             chunk = changed._own(row.number // CHUNK, fresh)
-            changed._count += row.number not in chunk
+            if row.number not in chunk:
+                changed._count += 1
+                if chunk and row.number < next(reversed(chunk)):
+                    late.add(row.number // CHUNK)
             chunk[row.number] = row
         for number in removed:
             del changed._own(number // CHUNK, fresh)[number]
@@ -95,7 +99,15 @@ class Rows:
         for place in fresh:
             if not changed._chunks[place]:
                 del changed._chunks[place]
+        changed._sort(late, fresh.difference(self._chunks))
         return changed
+
+    def _sort(self, late: Iterable[int], new: Collection[int]) -> None:
+        """Bring rows into order that came after rows with higher numbers: a late commit has them."""
+        for place in late:
+            self._chunks[place] = dict(sorted(self._chunks[place].items()))
+        if new and min(new) < max(self._chunks, default=0):
+            self._chunks = dict(sorted(self._chunks.items()))
 
     def _own(self, place: int, fresh: set[int]) -> dict[int, Row]:
         """The chunk at a place, copied once before it is changed."""

@@ -13,6 +13,7 @@ from pytest_kroft.errors import NotApplicable, UnknownColumn, UnknownTable, Unkn
 from pytest_kroft.model.clock import stamp_text
 from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.expressions import Computed
+from pytest_kroft.model.operations import RowWrite
 from pytest_kroft.model.rows import Address, Row, Rows
 from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.types import SqlType
@@ -148,8 +149,26 @@ class TableState:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """A transaction that is open: the stamp of its beginning, and what it did and has not committed.
+
+    ``savepoints`` are names with the number of operations before each. ``wrote`` says whether it ever
+    wrote; it stays true where all of that was rolled back to a savepoint.
+    """
+
+    stamp: int
+    operations: tuple[RowWrite, ...] = ()
+    savepoints: tuple[tuple[str, int], ...] = ()
+    wrote: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class State:
-    """The whole database: tables by their definition's name, enums by name, time and version."""
+    """The whole database: tables by their definition's name, enums by name, time and version.
+
+    Rows are the committed ones. ``sessions`` are the open transactions by number, the oldest first; the
+    numbers, revisions and values that they took are taken in the tables already, also if they roll back.
+    """
 
     seed: int
     tables: Mapping[str, TableState] = field(default_factory=dict)
@@ -157,6 +176,7 @@ class State:
     births: Mapping[str, int] = field(default_factory=dict)
     now: int | None = None
     version: int = 0
+    sessions: Mapping[int, Session] = field(default_factory=dict)
 
     def table(self, name: str) -> TableState:
         """The table of that definition; raises UnknownTable."""
@@ -181,9 +201,11 @@ class State:
 
     def enum(self, sql_type: SqlType) -> EnumDefinition | None:
         """The enum that a type names (for an array: its elements' type), or None."""
+        if sql_type.builtin:
+            return None
         wanted = replace(sql_type.element, schema=sql_type.schema or "public")
         for definition in self.types.values():
-            if not sql_type.builtin and (definition.name, definition.schema) == (wanted.name, wanted.schema):
+            if (definition.name, definition.schema) == (wanted.name, wanted.schema):
                 return definition
         return None
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 from pytest_kroft.model.check import check
 from pytest_kroft.model.fold import apply
 from pytest_kroft.model.history import Call, History
-from pytest_kroft.model.operations import Observed, Operation
+from pytest_kroft.model.operations import Observed, Operation, Sync
 from pytest_kroft.model.state import State
 
 Execute = Callable[[State, Operation, State], Observed | None]
@@ -16,6 +18,38 @@ Execute = Callable[[State, Operation, State], Observed | None]
 
 Returns what only the server could know, if anything.
 """
+
+
+@runtime_checkable
+class Executes(Protocol):
+    """An ``Execute`` that may let operations wait and carry them out together."""
+
+    def __call__(self, before: State, operation: Operation, after: State) -> Observed | None:
+        """Take an operation; raises for it, or for one that waited."""
+
+    def settle(self) -> None:
+        """Return when all that waited is done; raises for the first that is not."""
+
+    def forget(self) -> int:
+        """Give up what waits and is not done; how many operations that were, the latest taken."""
+
+
+class _AtOnce:
+    """A function as an ``Executes`` that lets nothing wait."""
+
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
+
+    def __call__(self, before: State, operation: Operation, after: State) -> Observed | None:
+        return self._execute(before, operation, after)
+
+    def settle(self) -> None:
+        """Nothing waits."""
+
+    def forget(self) -> int:
+        """Nothing waits."""
+        return 0
+
 
 Plan = Callable[[], Iterable[Operation]]
 """Plans the operations of one call, each on the state that those before it have left."""
@@ -48,7 +82,8 @@ class Timeline:
 
     Args:
         seed: The seed of the database's values.
-        execute: Carries operations out.
+        execute: Carries operations out; one that lets them wait is asked to settle before anybody is told
+            that they are applied.
         test: The test that the history belongs to.
         prompt: What is done in place of what calls plan: a recording that is played again.
     """
@@ -64,7 +99,8 @@ class Timeline:
         self.states: list[State] = [self.state]
         """The states after each operation, the empty one first."""
         self.history = History(seed, test)
-        self._execute, self._prompt = execute, prompt
+        self._server = execute if isinstance(execute, Executes) else _AtOnce(execute)
+        self._prompt = prompt
 
     def apply(self, operation: Operation) -> None:
         """Check, execute, fold and record one operation, so that the four never disagree.
@@ -72,12 +108,36 @@ class Timeline:
         Raises an OperationError or DefinitionError where it does not apply, and whatever executing it
         raises; then nothing has changed.
         """
+        self._send(operation)
+        self.settle()
+
+    def settle(self) -> None:
+        """Return when the server has done all that was applied.
+
+        Raises what executing raises; then what the server did not do is taken back, here and in the history.
+        """
+        with self._in_step():
+            self._server.settle()
+
+    def _send(self, operation: Operation) -> None:
         check(self.state, operation)
         after = apply(self.state, operation)
-        observed = self._execute(self.state, operation, after)
+        with self._in_step():
+            observed = self._server(self.state, operation, after)
         self._record(operation, after)
         if observed:
             self.adopt(observed)
+
+    @contextmanager
+    def _in_step(self) -> Iterator[None]:
+        """Take back what the server did not do, where it fails."""
+        try:
+            yield
+        except BaseException:
+            done = len(self.history) - self._server.forget()
+            del self.history.operations[done:], self.states[done + 1 :]
+            self.state = self.states[done]
+            raise
 
     def adopt(self, operation: Operation) -> None:
         """Check, fold and record an operation whose effect the server has already."""
@@ -97,19 +157,56 @@ class Timeline:
     def perform(self, call: str, plan: Plan, *, drawn: bool = False) -> Iterator[Step]:
         """Apply what a call plans, operation by operation, and record whose operations they are.
 
-        Yields each operation once it is applied, with the state before it. Where a recording is played
-        again, its operations are applied in place of the planned ones.
+        Yields each operation with the state before it, once the server has done it: what was applied up to a
+        sync, and at the end. Where a recording is played again, its operations are applied in place of the
+        planned ones. Raises what planning, checking and executing raise, after those before were yielded.
         """
         made = Call(call, drawn)
         self.history.calls.append(made)
         recorded = self._prompt(self, made) if self._prompt else None
-        for operation in plan() if recorded is None else recorded:
-            before, start = self.state, len(self.history)
+        applied: list[tuple[int, Step]] = []
+        try:
             try:
-                self.apply(operation)
+                for operation in plan() if recorded is None else recorded:
+                    self._apply_for(made, operation, applied)
+                    if isinstance(operation, Sync):
+                        yield from self._done(made, applied)
             finally:
-                made.places.extend(range(start, len(self.history)))
-            yield before, operation
+                self.settle()
+        except Exception:
+            yield from self._done(made, applied)
+            raise
+        yield from self._done(made, applied)
+
+    def _apply_for(self, made: Call, operation: Operation, applied: list[tuple[int, Step]]) -> None:
+        before, start = self.state, len(self.history)
+        applied.append((start, (before, operation)))
+        try:
+            self._send(operation)
+        finally:
+            made.places.extend(range(start, len(self.history)))
+
+    def _done(self, made: Call, applied: list[tuple[int, Step]]) -> list[Step]:
+        """The steps that the server has done; the others, if any, are no longer the call's."""
+        self.settle()
+        made.places[:] = [place for place in made.places if place < len(self.history)]
+        steps = [step for place, step in applied if place < len(self.history)]
+        applied.clear()
+        return steps
+
+    def redo(self, begun: Timeline) -> None:
+        """Carry out again all that another timeline did, and go on from there.
+
+        Nothing is checked and folded anew: the states are those of the other one.
+        """
+        pairs = zip(begun.history, begun.states, begun.states[1:], strict=False)
+        for operation, before, after in pairs:
+            # A volatile default gives other values each time, which the state does not have.
+            again = operation if not isinstance(operation, Observed) else replace(operation, by="test")
+            self._server(before, again, after)
+            self._record(operation, after)
+        self.settle()
+        self.history.calls.extend(replace(call, places=[*call.places]) for call in begun.history.calls)
 
     def _record(self, operation: Operation, after: State) -> None:
         self.state = after

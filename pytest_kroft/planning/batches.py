@@ -9,9 +9,11 @@ from itertools import pairwise
 from pytest_kroft.errors import NotApplicable, UnknownColumn, ValueRefused
 from pytest_kroft.model.choices import Choices
 from pytest_kroft.model.clock import SECOND, next_stamp
-from pytest_kroft.model.fold import apply, referenced
+from pytest_kroft.model.fold import apply
+from pytest_kroft.model.fold_rows import referenced
 from pytest_kroft.model.literals import canonical
 from pytest_kroft.model.operations import Cells, Insert, Parents, Text
+from pytest_kroft.model.sessions import written
 from pytest_kroft.model.state import ColumnState, State, TableState
 from pytest_kroft.model.timeline import Evolving
 from pytest_kroft.model.types import SqlType
@@ -225,11 +227,15 @@ def draw_parents(
             continue
         parent, target = referenced(state, column)
         read = state.reader(parent, target)
-        numbers = [row.number for row in parent.rows if read(row) is not None]
+        taken = written(state, parent.definition.name)
+        numbers = [row.number for row in parent.rows if row.number not in taken and read(row) is not None]
         if not numbers and not column.nullable:
+            why = (
+                "open sessions have written all of them; end these" if taken else "it is empty; insert there"
+            )
             raise NotApplicable(
-                f"{column.name!r} of {table.definition.name!r} needs a row of {parent.definition.name!r}, "
-                "which is empty; insert there first"
+                f"{column.name!r} of {table.definition.name!r} needs a row of {parent.definition.name!r}: "
+                f"{why} first"
             )
         parents[column.name] = tuple(choices.one_of(numbers) if numbers else None for _ in range(count))
     return parents

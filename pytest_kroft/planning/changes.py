@@ -131,7 +131,8 @@ def readd_column(state: State, table: TableState, choices: Choices) -> Sequence[
 
     Or a column goes and comes back in one step: a consumer that looks between steps sees none missing.
     """
-    gone = {stone.name: stone for stone in table.tombstones if not table.has(stone.name)}
+    # The latest first: so the first means the same, whatever was dropped before it.
+    gone = {stone.name: stone for stone in reversed(table.tombstones) if not table.has(stone.name)}
     returns: list[list[Operation]] = [
         [AddColumn(table.definition.name, _reborn(stone.definition, stone.name, sql_type))]
         for stone in gone.values()

@@ -30,6 +30,10 @@ class EvolutionController:
         self._database, self._choices = database, choices
         self.policy = policy or EvolutionPolicy()
 
+    def under(self, policy: EvolutionPolicy) -> EvolutionController:
+        """The same under another policy."""
+        return EvolutionController(self._database, self._choices, policy)
+
     @property
     def log(self) -> list[LogEntry]:
         """Every change of the schema so far: version, operation, table, column, batch, time."""
@@ -49,7 +53,8 @@ class EvolutionController:
 
     def plan_step(self, batch: int) -> Sequence[Operation]:
         """The operations of ``step``, planned and not applied."""
-        due = self._choices.due(batch, self.policy.interval)
+        # A search is not bound to a rhythm.
+        due = self._choices.searches or batch % self.policy.interval == 0
         return self._plan(None) if due and self._choices.chance(self.policy.probability) else ()
 
     def evolve(self, table: str | None = None) -> tuple[Operation, ...]:
@@ -73,7 +78,12 @@ class EvolutionController:
         drawn = self._choices.integer(0, len(kinds))
         if not drawn:
             return ()
-        planned = tuple(PLANS[kinds[drawn - 1]](state, state.table(name), self._choices))
+        return self.plan_kind(kinds[drawn - 1], name)
+
+    def plan_kind(self, kind: str, table: str) -> Sequence[Operation]:
+        """The operations of one change of a kind; none where it does not apply, or a limit is reached."""
+        state = self._database.state
+        planned = tuple(PLANS[kind](state, state.table(table), self._choices))
         return () if any(self._limit_reached(operation) for operation in planned) else planned
 
     def add_column(self, table: str | None = None) -> str:
@@ -93,10 +103,8 @@ class EvolutionController:
     def _change(self, call: str, table: str | None, kinds: tuple[str, ...], what: str) -> str:
         name = self._database.state.only_table(table)
         plan = partial(self._plan_change, name, kinds, what)
-        ((_, operation),) = self._database.perform(arguments.call(call, name), plan)
-        return (
-            operation.column.name if isinstance(operation, AddColumn) else str(getattr(operation, "column", ""))
-        )
+        done = [operation for _, operation in self._database.perform(arguments.call(call, name), plan)]
+        return done[0].column.name if isinstance(done[0], AddColumn) else str(getattr(done[0], "column", ""))
 
     def _plan_change(self, name: str, kinds: tuple[str, ...], what: str) -> Sequence[Operation]:
         state = self._database.state

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_kroft.errors import ExecutionError, NotApplicable, OperationError, Protected
-from pytest_kroft.model.check import applies, check
+from pytest_kroft.model.check import check
 from pytest_kroft.model.choices import Choices
 from pytest_kroft.model.describe import describe
 from pytest_kroft.model.fold import apply
-from pytest_kroft.model.operations import Delete, Insert, Operation, Truncate, Update
+from pytest_kroft.model.operations import Commit, Delete, Insert, Operation, RowWrite, Truncate, Update
 from pytest_kroft.model.state import State, TableState
 from pytest_kroft.model.timeline import Evolving
-from pytest_kroft.model.uniqueness import tokens
-from pytest_kroft.planning import arguments
+from pytest_kroft.planning import arguments, transactions
 from pytest_kroft.planning.batches import BatchGenerator, Craft, Row, draw_parents, modifiable, spelled
 from pytest_kroft.planning.policy import EvolutionPolicy
 from pytest_kroft.planning.row_hazards import disturb, plan_delete_reinsert, plan_key_change
+from pytest_kroft.planning.selection import deletable, free, rows_with_keys
+from pytest_kroft.planning.transactions import TransactionPlanner
 
 FEW = 10
 """The most rows that a mutation without a count touches."""
 
-WEIGHTS = {"insert": 4, "update": 4, "delete": 2, "delete_reinsert": 1, "key_change": 1, "truncate": 1}
-"""How often each kind is drawn in a mix, relative to the others."""
+WEIGHTS = {
+    "insert": 4,
+    "update": 4,
+    "delete": 2,
+    "delete_reinsert": 1,
+    "key_change": 1,
+    "truncate": 1,
+    "late_commit": 4,
+    "rollback": 3,
+}
+"""How often each kind is drawn in a mix, relative to the others; a transaction takes several draws."""
+
+
+_COUNTED: dict[type[Operation], str] = {Insert: "inserted", Update: "updated", Delete: "deleted"}
 
 
 class MutationEngine:
@@ -47,8 +60,13 @@ class MutationEngine:
         self._database, self._choices = database, choices
         self._policy, self._craft = policy or EvolutionPolicy(), craft or Craft()
         self._batches = BatchGenerator(database, choices, self._craft)
+        self._transactions = TransactionPlanner(choices, self._policy, self._craft)
         self.counters: Counter[str] = Counter()
         """How many rows were ``inserted``, ``updated``, ``deleted``, and how many ``transactions`` did it."""
+
+    def under(self, policy: EvolutionPolicy) -> MutationEngine:
+        """The same under another policy, with counters of its own."""
+        return MutationEngine(self._database, self._choices, policy, self._craft)
 
     def insert(
         self, table: str | None = None, count: int | None = None, *, rows: Iterable[Row] | None = None
@@ -149,14 +167,35 @@ class MutationEngine:
         if not drawn:
             return ()
         try:
-            planned = self._plan_kind(kinds[drawn - 1], name, size)
+            planned = self.plan_kind(kinds[drawn - 1], name, size)
             _check_all(self._database.state, planned)
         except OperationError:
             # The draw means the same whatever came before; what cannot happen now is left out.
             return ()
         return planned
 
-    def _plan_kind(self, kind: str, name: str, size: int) -> Sequence[Operation]:
+    def plan_end(self) -> Iterator[Operation]:
+        """The operations that end every transaction that is open, as the policy allows it."""
+        return self._transactions.closing(self._database.state)
+
+    def plan_kind(self, kind: str, name: str, size: int) -> Sequence[Operation]:
+        """One change of a kind: in a transaction of its own, or in a session's."""
+        state = self._database.state
+
+        def plan(database: Evolving, plain: str) -> Sequence[Operation]:
+            engine = MutationEngine(database, self._choices, self._policy, self._craft)
+            return engine.plan_change(plain, name, size)
+
+        if kind in transactions.KINDS:
+            return self._transactions.plan(state, kind, plan)
+        session = self._transactions.place(state) if kind in ("insert", "update", "delete") else 0
+        return self._transactions.write(state, session, kind, plan) if session else plan(self._database, kind)
+
+    def plan_change(self, kind: str, name: str, size: int) -> Sequence[Operation]:
+        """The operations of a change of at most ``size`` rows, each a transaction of its own.
+
+        None where the kind does not apply to what the table holds; raises an OperationError too.
+        """
         state = self._database.state
         table = state.table(name)
         match kind:
@@ -240,7 +279,7 @@ class MutationEngine:
                 "say which rows by count, by fraction or by keys, not by more than one of them"
             )
         if keys is not None:
-            return self._numbers_of(state, table, arguments.keys(keys))
+            return rows_with_keys(state, table, arguments.keys(keys), self._craft.spell)
         if fraction is not None:
             fraction = arguments.share(fraction)
         if count is not None and arguments.whole(count, "the count") < 0:
@@ -248,33 +287,7 @@ class MutationEngine:
         if not table.key:
             return () if count == 0 or fraction == 0 else tuple(table.rows.numbers)
         wanted = self._count(count) if fraction is None else round(len(table.rows) * fraction)
-        return self._choices.sample(_deletable(state, table) if deleting else table.rows.numbers, wanted)
-
-    def _numbers_of(self, state: State, table: TableState, keys: Iterable[object]) -> tuple[int, ...]:
-        if not table.key:
-            raise NotApplicable(f"table {table.definition.name!r} has no primary key to find rows by")
-        readers = state.readers(table, table.key)
-        # By the server's equality: a numeric key 1.50 is found as 1.5 too.
-        by_key = {tokens(table.texts(row, readers), table.key): row.number for row in table.rows}
-        numbers = []
-        for key in keys:
-            parts = tuple(key) if len(table.key) > 1 and isinstance(key, list | tuple) else (key,)
-            if len(parts) != len(table.key):
-                raise NotApplicable(
-                    f"a key of {table.definition.name!r} has {len(table.key)} columns, "
-                    f"and {key!r} has {len(parts)}"
-                )
-            wanted = tokens(
-                [
-                    spelled(column, part, self._craft.spell)
-                    for column, part in zip(table.key, parts, strict=True)
-                ],
-                table.key,
-            )
-            if wanted not in by_key:
-                raise NotApplicable(f"table {table.definition.name!r} has no row with the key {key!r}")
-            numbers.append(by_key[wanted])
-        return tuple(numbers)
+        return self._choices.sample(deletable(state, table) if deleting else free(state, table), wanted)
 
     def _perform(self, call: str, plan: Callable[[], Sequence[Operation]], *, drawn: bool = False) -> int:
         """Apply what a call plans and return how many rows it touched.
@@ -289,37 +302,41 @@ class MutationEngine:
                 _check_all(self._database.state, planned)
             return planned
 
-        changed = done = 0
+        changed, transactions_before = 0, self.counters["transactions"]
         last = None
         try:
             for before, operation in self._database.perform(call, checked, drawn=drawn):
                 changed += self.count(operation, before)
-                done += 1
                 last = operation
         except (OperationError, ExecutionError) as error:
-            if last is None:
+            done = self.counters["transactions"] - transactions_before
+            if last is None or not done:
                 raise
             raise _after_others(error, last, done, changed) from error
         return changed
 
     def count(self, operation: Operation, before: State) -> int:
-        """Count an operation on rows in ``counters``; returns how many rows it touched."""
-        self.counters["transactions"] += 1
+        """Count the rows that an operation changes for everyone in ``counters``; returns how many.
+
+        What a session writes is counted where it commits, and never where it is rolled back.
+        """
         match operation:
-            case Insert(count=rows):
-                self.counters["inserted"] += rows
-            case Update(rows=numbers):
-                rows = len(numbers)
-                self.counters["updated"] += rows
-            case Delete(rows=numbers):
-                rows = len(numbers)
-                self.counters["deleted"] += rows
+            case Insert(session=0) | Update(session=0) | Delete(session=0):
+                return self._counted([operation])
             case Truncate(table=table):
-                rows = len(before.table(table).rows)
-                self.counters["deleted"] += rows
+                return self._counted([Delete(table, tuple(before.table(table).rows.numbers))])
+            case Commit(session):
+                return self._counted(before.sessions[session].operations)
             case _:
-                rows = 0
-        return rows
+                return 0
+
+    def _counted(self, writes: Sequence[RowWrite]) -> int:
+        """Count what one transaction wrote."""
+        self.counters["transactions"] += bool(writes)
+        for write in writes:
+            size = write.count if isinstance(write, Insert) else len(write.rows)
+            self.counters[_COUNTED[type(write)]] += size
+        return sum(write.count if isinstance(write, Insert) else len(write.rows) for write in writes)
 
 
 def _check_all(state: State, operations: Sequence[Operation]) -> None:
@@ -343,14 +360,6 @@ def _after_others(
         statement=refused.statement,
         sqlstate=refused.sqlstate,
     )
-
-
-def _deletable(state: State, table: TableState) -> Sequence[int]:
-    """The rows that no other row references."""
-    name = table.definition.name
-    if not state.references_to(name):
-        return table.rows.numbers
-    return [number for number in table.rows.numbers if applies(state, Delete(name, (number,)))]
 
 
 def _same_for_all(state: State, table: TableState, update: Update) -> Update:

@@ -16,8 +16,6 @@ _BREAKING = _EVOLVING | {
     "truncate", "key_change", "rename_column", "readd_column", "retype_column", "widen_type", "nullability",
     "default_change", "enum_value",
 }  # fmt: skip
-_NEEDS_SESSIONS = frozenset({"late_commit", "rollback"})
-"""Hazards that need scripted transactions, which are not there yet."""
 
 _NAMED = {
     "calm": frozenset[str](),
@@ -25,7 +23,7 @@ _NAMED = {
     "additive": _ADDITIVE,
     "evolving": _EVOLVING,
     "breaking": frozenset(_BREAKING),
-    "everything": frozenset(HAZARDS) - _NEEDS_SESSIONS,
+    "everything": frozenset(HAZARDS),
 }
 
 POLICIES = tuple(_NAMED)
@@ -74,10 +72,6 @@ class EvolutionPolicy:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < 0):
                 raise DefinitionError(f"{name} must be a whole number of 0 or more, not {value!r}")
-        if unready := sorted(self.hazards & _NEEDS_SESSIONS):
-            raise DefinitionError(
-                f"the hazard {unready[0]!r} needs scripted transactions, which are not there yet"
-            )
 
     @classmethod
     def named(cls, name: str) -> EvolutionPolicy:
@@ -96,6 +90,12 @@ class EvolutionPolicy:
         """The policy with some hazards more, and those that they imply."""
         more = check_hazards(hazards)
         return replace(self, hazards=self.hazards | more, name=f"{self.name} with {', '.join(sorted(more))}")
+
+    def only(self, *hazards: str) -> EvolutionPolicy:
+        """The policy with these hazards, those that they imply, and no others; they may come at any batch."""
+        chosen = check_hazards(hazards)
+        name = ", ".join(sorted(chosen)) or "no hazard"
+        return replace(self, hazards=chosen, interval=1, name=f"{self.name} with {name} only")
 
     def allows(self, *hazards: str) -> bool:
         """Whether all of these hazards may happen."""

@@ -10,6 +10,7 @@ from pytest_kroft.model.choices import Choices
 from pytest_kroft.model.clauses import names_in
 from pytest_kroft.model.clock import SECOND
 from pytest_kroft.model.operations import Delete, Insert, Operation, Update
+from pytest_kroft.model.rows import Address, Row
 from pytest_kroft.model.special import extreme_values, large_values, unrepresentable_values
 from pytest_kroft.model.state import ColumnState, State, TableState
 from pytest_kroft.model.types import SqlType
@@ -56,11 +57,23 @@ def _disturb_stamp(
     assert column is not None
     if policy.allows("tied_timestamp") and choices.chance(CHANCE) and state.now is not None:
         write = replace(write, stamp=state.now)
-    if policy.allows("clock_skew") and choices.chance(CHANCE):
-        write = replace(write, stamp=write.stamp - choices.integer(1, LONGEST_SKEW) * SECOND)
+    if policy.allows("clock_skew") and choices.chance(CHANCE) and state.now is not None:
+        behind = state.now - choices.integer(1, LONGEST_SKEW) * SECOND
+        write = replace(write, stamp=_untied(table, behind))
     if policy.allows("null_cursor") and column.nullable and choices.chance(CHANCE):
         write = replace(write, cells={**write.cells, column.name: (None,) * _size(write)})
     return write
+
+
+def _untied(table: TableState, stamp: int) -> int:
+    """The stamp or, where rows of the table have it, the next earlier second that none has."""
+    column = table.updated_at
+    assert column is not None
+    cells = (row.cells.get(column.id, row) for row in table.rows)
+    taken = {cell.stamp for cell in cells if isinstance(cell, Address | Row)}
+    while stamp in taken:
+        stamp -= SECOND
+    return stamp
 
 
 def _size(write: Write) -> int:
@@ -70,14 +83,27 @@ def _size(write: Write) -> int:
 def _with_value(
     table: TableState, write: Write, values: Callable[[SqlType], Sequence[str]], choices: Choices
 ) -> Write:
-    """The write with one cell given: a special value of a column that takes any value of its type."""
+    """The write of one row with one cell given: a special value of a column that takes any of its type."""
     names = set(write.columns) if isinstance(write, Update) else {column.name for column in table.columns}
     columns = [c for c in _unruled(table) if c.name in names and c.name not in write.cells and values(c.type)]
-    if not columns or _size(write) != 1:
-        # One row is enough to break a consumer, and larger writes keep their generated values.
+    single = _single(table, write)
+    if not columns or single is None:
         return write
     column = choices.one_of(columns)
-    return replace(write, cells={**write.cells, column.name: (choices.one_of(values(column.type)),)})
+    special = values(column.type)
+    # The first is the most telling one, and among thirty it would hardly ever be drawn.
+    text = special[0] if not choices.integer(0, 2) else choices.one_of(special)
+    return replace(single, cells={**single.cells, column.name: (text,)})
+
+
+def _single(table: TableState, write: Write) -> Write | None:
+    """The write of its first row alone, enough to break a consumer; None where all must be written."""
+    cells = {name: texts[:1] for name, texts in write.cells.items()}
+    parents = {name: numbers[:1] for name, numbers in write.parents.items()}
+    if isinstance(write, Insert):
+        return replace(write, count=1, cells=cells, parents=parents)
+    whole = not table.key and len(write.rows) > 1
+    return None if whole else replace(write, rows=write.rows[:1], cells=cells, parents=parents)
 
 
 def _unruled(table: TableState) -> list[ColumnState]:

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_kroft.plugin.asking import Owner, owner_of, seed_of
-from pytest_kroft.plugin.fixtures import SERVER, TEMPORARY
-from pytest_kroft.plugin.marker import asked_of, test_id
-from pytest_kroft.plugin.options import BASE_SEED
+from pytest_kroft.plugin.fixtures import OWN, SERVER, TEMPORARY
+from pytest_kroft.plugin.hazards import note_outcome
+from pytest_kroft.plugin.marker import REPLAYED, asked_of, base_seed_of, test_id
+from pytest_kroft.plugin.searching import SEARCH
 
 if TYPE_CHECKING:
-    from pytest_kroft.report import Run
+    from pytest_kroft.report import Run, Searched
     from pytest_kroft.server import KroftServer
 
+LONGEST_IN_TABLE = 15
+"""A longer history is not shown in the table of hazards."""
 REPORTED = pytest.StashKey[bool]()
 
 
@@ -31,7 +34,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         return report
     if report.failed and server.opened and not item.stash.get(REPORTED, False):
         item.stash[REPORTED] = True
-        _tell(report, item, server)
+        _tell(report, item, server, call.excinfo.value if call.excinfo else None)
+    note_outcome(item, report, _steps(item) if report.failed else [])
     if call.when == "teardown":
         _end_test(report, server)
     return report
@@ -40,13 +44,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 # An error inside of the hook above would end the whole run, or the worker: it becomes a text in the report.
 
 
-def _tell(report: pytest.TestReport, item: pytest.Item, server: KroftServer) -> None:
+def _tell(
+    report: pytest.TestReport, item: pytest.Item, server: KroftServer, error: BaseException | None
+) -> None:
     """Add the sections to a report, up to the first that cannot be made."""
     try:
-        for section in _sections(item, server):
+        for section in _sections(item, server, error):
             report.sections.append(section)
-    except Exception as error:  # noqa: BLE001  (a server that has gone, a wrong marker, a full disk)
-        report.sections.append(("kroft", f"there is nothing to tell of the database: {error}"))
+    except Exception as untold:  # noqa: BLE001  (a server that has gone, a wrong marker, a full disk)
+        report.sections.append(("kroft", f"there is nothing to tell of the database: {untold}"))
 
 
 def _end_test(report: pytest.TestReport, server: KroftServer) -> None:
@@ -61,7 +67,9 @@ def _end_test(report: pytest.TestReport, server: KroftServer) -> None:
             report.sections.append(("kroft: giving the database back", text))
 
 
-def _sections(item: pytest.Item, server: KroftServer) -> Iterator[tuple[str, str]]:
+def _sections(
+    item: pytest.Item, server: KroftServer, error: BaseException | None
+) -> Iterator[tuple[str, str]]:
     """A section for each database that the failed test used; it is kept where that was asked for."""
     from pytest_kroft.report import failure_section
 
@@ -73,7 +81,40 @@ def _sections(item: pytest.Item, server: KroftServer) -> Iterator[tuple[str, str
         reach = (database.dsn, server.how_to_stop()) if kept else ("", "")
         title = f"kroft: database {place} of {len(used)}" if len(used) > 1 else "kroft"
         path = folder / (f"{digest}-{place}" if place > 1 else digest)
-        yield title, failure_section(database.history, path, _run(item, owner), *reach)
+        own = database is item.stash.get(OWN, None)
+        yield title, failure_section(
+            database.history, path, _run(item, owner), *reach,
+            searched=_searched(item) if own else None, failure=_message(error),
+        )  # fmt: skip
+
+
+def _searched(item: pytest.Item) -> Searched | None:
+    """What the search of a test, or the replay of a history, knows of the history that failed."""
+    from pytest_kroft.report import Searched
+
+    search = item.stash.get(SEARCH, None)
+    if search is None or search.found is None:
+        return Searched("The replayed history") if REPLAYED in item.stash else None
+    of = max(asked_of(item).max_examples, search.found.example)
+    return Searched(example=search.found.example, of=of, shrunk_from=len(search.found.history))
+
+
+def _message(error: BaseException | None) -> str | None:
+    if error is None:
+        return None
+    text = str(error).strip()
+    speaks = isinstance(error, AssertionError) and text
+    return text if speaks else f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def _steps(item: pytest.Item) -> list[str]:
+    """The history that made a test fail, as the table of hazards shows it; empty where it is long."""
+    from pytest_kroft.model.narration import narrate
+
+    database = item.stash.get(OWN, None)
+    if database is None or len(database.history) > LONGEST_IN_TABLE:
+        return []
+    return [line.strip() for line in narrate(database.history).lines(LONGEST_IN_TABLE, summed_up=True)]
 
 
 def _uses(item: pytest.Item, owner: Owner) -> bool:
@@ -94,7 +135,7 @@ def _run(item: pytest.Item, owner: Owner | None) -> Run:
     return Run(
         test=os.path.relpath(node.path, started_in) + separator + inside if node.nodeid else "",
         started_in=started_in,
-        base_seed=item.config.stash[BASE_SEED],
+        base_seed=base_seed_of(item),
         own_seed=seed_of(node),
         by_marker=owner is None and asked_of(item).seed is not None,
         fixture=owner.fixture if owner else "",

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_kroft.plugin.marker import MARKER, asked_of, definitions_of, test_seed
+from pytest_kroft.plugin.hazards import policy_under
+from pytest_kroft.plugin.marker import MARKER, REFUSED, REPLAYED, asked_of, definitions_of, test_seed
 from pytest_kroft.plugin.options import setting
 
 if TYPE_CHECKING:
     from pytest_kroft.database import KroftDB
+    from pytest_kroft.model.history import History
+    from pytest_kroft.model.timeline import Prompt
     from pytest_kroft.planning.batches import BatchGenerator
     from pytest_kroft.planning.evolution import EvolutionController
     from pytest_kroft.planning.mutations import MutationEngine
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from pytest_kroft.simulation import SimulationRunner
 
 SERVER = pytest.StashKey["KroftServer"]()
+OWN = pytest.StashKey["KroftDB"]()
+"""The database of a test's kroft_db."""
 TEMPORARY = pytest.StashKey[pytest.TempPathFactory]()
 
 
@@ -78,7 +83,15 @@ def kroft_seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def kroft_db(request: pytest.FixtureRequest, kroft_server: KroftServer, kroft_seed: int) -> Iterator[KroftDB]:
+def kroft_hazard(request: pytest.FixtureRequest) -> str | None:
+    """The hazard that the test runs under, "none" for the baseline; None where it is not run for each."""
+    return getattr(request, "param", None)
+
+
+@pytest.fixture
+def kroft_db(
+    request: pytest.FixtureRequest, kroft_server: KroftServer, kroft_seed: int, kroft_hazard: str | None
+) -> Iterator[KroftDB]:
     """The test's evolving PostgreSQL database, with the tables that its marker names.
 
     It knows at every moment what it should hold: expected(table), verify() and assert_same(table, rows).
@@ -86,13 +99,29 @@ def kroft_db(request: pytest.FixtureRequest, kroft_server: KroftServer, kroft_se
     item = request.node
     with ExitStack() as opened:
         with told_plainly():
-            asked = asked_of(item)
+            if REFUSED in item.stash:
+                raise pytest.UsageError(item.stash[REFUSED])
+            asked, history = asked_of(item), item.stash.get(REPLAYED, None)
             tables = definitions_of(item) if item.get_closest_marker(MARKER) else ()
             lent = kroft_server.database(
-                *tables, seed=kroft_seed, rows=asked.rows, policy=asked.policy, clock=asked.clock
+                *tables,
+                seed=kroft_seed if history is None else history.seed,
+                rows=asked.rows,
+                policy=policy_under(kroft_hazard, asked.policy),
+                clock=asked.clock,
+                prompt=_prompt(history),
             )
             database = opened.enter_context(lent)
+        item.stash[OWN] = database
         yield database
+
+
+def _prompt(history: History | None) -> Prompt | None:
+    if history is None:
+        return None
+    from pytest_kroft.replay import Recording
+
+    return Recording(history)
 
 
 @pytest.fixture

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
-from pytest_kroft.plugin.options import BASE_SEED, checked_seed
+from pytest_kroft.plugin.options import BASE_SEED, SEED_IS_GIVEN, checked_seed
 
 MARKER = "kroft"
-MARKER_ARGUMENTS = ("rows", "policy", "seed", "clock")
+MARKER_ARGUMENTS = ("rows", "policy", "seed", "max_examples", "hazards", "clock")
 
 TEST_ID = pytest.StashKey[str]()
+REPLAYED = pytest.StashKey[Any]()
+"""The ``History`` that a test is run on, where a file gives it one."""
+REFUSED = pytest.StashKey[str]()
+"""Why no test is run: what was asked for on the command line or by a marker is not there."""
 
 
 @dataclass(frozen=True)
@@ -23,21 +27,9 @@ class Request:
     rows: int = 0
     policy: Any = None
     seed: int | None = None
+    max_examples: int = 1
+    hazards: Any = None
     clock: Any = "logical"
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Note the name of each test, and refuse a marker that asks for something unknown."""
-    for item in items:
-        # Under --dist=loadgroup pytest-xdist appends the group to it, in this same hook.
-        item.stash[TEST_ID] = item.nodeid
-    if hasattr(config, "workerinput"):
-        # An error here would break the worker: there the test itself fails, with the same sentence.
-        return
-    for item in items:
-        if item.get_closest_marker(MARKER):
-            definitions_of(item)
 
 
 def asked_of(item: pytest.Item) -> Request:
@@ -55,6 +47,15 @@ def asked_of(item: pytest.Item) -> Request:
     request = Request(marker.args, **marker.kwargs)
     if isinstance(request.rows, bool) or not isinstance(request.rows, int) or request.rows < 0:
         raise pytest.UsageError(f"{where}: rows must be a whole number of 0 or more, not {request.rows!r}")
+    if type(request.max_examples) is not int or request.max_examples < 1:
+        raise pytest.UsageError(
+            f"{where}: max_examples must be a whole number of 1 or more, not {request.max_examples!r}"
+        )
+    own = marker in item.own_markers
+    if own and request.max_examples > 1 and "kroft_db" not in getattr(item, "fixturenames", ()):
+        raise pytest.UsageError(
+            f"{where}: max_examples searches what happens to kroft_db, which the test does not ask for"
+        )
     if request.clock not in ("logical", "server"):
         raise pytest.UsageError(f"{where}: clock must be 'logical' or 'server', not {request.clock!r}")
     if request.seed is not None:
@@ -83,14 +84,39 @@ def definitions_of(item: pytest.Item) -> tuple[Any, ...]:
         raise pytest.UsageError(f"{where}: policy must be {allowed}, not {request.policy!r}") from None
 
 
+def policy_of(item: pytest.Item) -> Any:
+    """The policy that a test's marker names, None where it names none; raises UsageError."""
+    definitions_of(item)
+    from pytest_kroft.planning.policy import as_policy
+
+    named = asked_of(item).policy
+    return None if named is None else as_policy(named)
+
+
 def test_id(item: pytest.Item) -> str:
     """The node id without what pytest-xdist appends to it."""
     return item.stash.get(TEST_ID, item.nodeid)
 
 
+def is_searched(item: pytest.Item) -> bool:
+    """Whether Hypothesis searches for a history that makes a test fail; a replay has its history."""
+    searched = asked_of(item).max_examples > 1 and "kroft_db" in getattr(item, "fixturenames", ())
+    return searched and REPLAYED not in item.stash
+
+
 def test_seed(item: pytest.Item) -> int:
-    """The seed of a test: its marker's, or one derived from the base seed and the node id."""
+    """The seed of a test: its marker's, or one derived from the base seed and the node id.
+
+    A search varies the histories itself: unless --kroft-seed is given its values are always the same, so
+    that a failure which Hypothesis remembers from another run is still one.
+    """
     from pytest_kroft.model.choices import derive_seed
 
     given = asked_of(item).seed
-    return derive_seed(item.config.stash[BASE_SEED], test_id(item)) if given is None else given
+    return derive_seed(base_seed_of(item), test_id(item)) if given is None else given
+
+
+def base_seed_of(item: pytest.Item) -> int:
+    """The base seed that a test's own is derived from."""
+    given = item.config.stash[SEED_IS_GIVEN] or not is_searched(item)
+    return item.config.stash[BASE_SEED] if given else 0

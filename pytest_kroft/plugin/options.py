@@ -11,6 +11,8 @@ LARGEST_SEED = 2**63 - 1
 CACHED_SEED = "kroft/seed"
 
 BASE_SEED = pytest.StashKey[int]()
+SEED_IS_GIVEN = pytest.StashKey[bool]()
+"""Whether the base seed was given, and not drawn for this run."""
 
 _SEED_HELP = (
     "Base seed from which the seed of every test is derived: a whole number, 'random' (the default), or "
@@ -26,17 +28,29 @@ _SERVER_HELP = (
     "there."
 )
 _KEEP_HELP = "Keep the database of a failed test and print how to reach it."
+_REPLAY_HELP = (
+    "Run a test on exactly the history that a failure has saved in this file; the failure prints the whole "
+    "line to paste."
+)
+_HAZARDS_HELP = (
+    "Run every test with the marker and kroft_db once for each hazard, after a baseline without any, and "
+    "show which ones it survives: 'each', or names separated by commas."
+)
 MARKER_HELP = (
-    "kroft(*tables, rows=0, policy=None, seed=None, clock='logical'): Give the test's kroft_db these "
-    "tables, by their registered names or as definitions; without any, all that are registered. Each starts "
-    "with so many rows. The policy, by name or as an EvolutionPolicy, says what may happen (the default is "
-    "'evolving'), the seed replaces the one derived for the test, and clock='server' stamps rows with the "
-    "server's time."
+    "kroft(*tables, rows=0, policy=None, seed=None, max_examples=1, hazards=None, clock='logical'): Give the "
+    "test's kroft_db these tables, by their registered names or as definitions; without any, all that are "
+    "registered. Each starts with so many rows. The policy, by name or as an EvolutionPolicy, says what may "
+    "happen (the default is 'evolving'), and the seed replaces the one derived for the test. With "
+    "max_examples=200 Hypothesis runs the test on up to so many histories and shrinks one that fails. "
+    "hazards='each', or a list, runs it once for each hazard. clock='server' stamps rows with the server's "
+    "time."
 )
 _OPTIONS = {
     "seed": ("N|random|last", _SEED_HELP),
     "dsn": ("URI", _DSN_HELP),
     "server": ("auto|embedded|FIXTURE", _SERVER_HELP),
+    "replay": ("FILE", _REPLAY_HELP),
+    "hazards": ("each|NAME,...", _HAZARDS_HELP),
 }
 
 
@@ -53,7 +67,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and settle the base seed."""
     config.addinivalue_line("markers", MARKER_HELP)
-    config.stash[BASE_SEED] = base_seed(config)
+    config.stash[BASE_SEED], config.stash[SEED_IS_GIVEN] = base_seed(config), seed_is_given(config)
 
 
 def setting(config: pytest.Config, name: str) -> Any:
@@ -67,7 +81,7 @@ def base_seed(config: pytest.Config) -> int:
     worker = getattr(config, "workerinput", None)
     if worker is not None:
         return int(worker["kroft_seed"])
-    said = str(setting(config, "seed") or "random").strip().lower()
+    said = _said(config)
     if said == "random":
         return secrets.randbits(31)
     if said == "last":
@@ -78,6 +92,16 @@ def base_seed(config: pytest.Config) -> int:
     except ValueError:
         number = said
     return checked_seed(number, "--kroft-seed", ", or 'random' or 'last'")
+
+
+def seed_is_given(config: pytest.Config) -> bool:
+    """Whether the seed of the run was given, and not drawn for it."""
+    worker = getattr(config, "workerinput", None)
+    return bool(worker["kroft_seed_is_given"]) if worker is not None else _said(config) != "random"
+
+
+def _said(config: pytest.Config) -> str:
+    return str(setting(config, "seed") or "random").strip().lower()
 
 
 def _last_seed(config: pytest.Config) -> int:
@@ -113,6 +137,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Hand the base seed to a worker of pytest-xdist, so that all of them have the same."""
     node.workerinput["kroft_seed"] = node.config.stash[BASE_SEED]
+    node.workerinput["kroft_seed_is_given"] = node.config.stash[SEED_IS_GIVEN]
 
 
 def pytest_report_header(config: pytest.Config) -> str:

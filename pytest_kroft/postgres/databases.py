@@ -19,6 +19,9 @@ from pytest_kroft.postgres.recycling import (
     clean,
     end_sessions,
     fingerprint,
+    prepare,
+    survey,
+    tidied,
 )
 from pytest_kroft.postgres.uri import parameters
 
@@ -43,6 +46,7 @@ _OPTIONS = " ".join(
         "default_transaction_read_only=off",
         "statement_timeout=0",
         "lock_timeout=10s",
+        "client_min_messages=error",
     )
 )
 
@@ -103,16 +107,24 @@ class Databases:
         else:
             self._discard(database)
 
-    def reset(self, database: Database, spare: Collection[int] = ()) -> None:
-        """Make a database in use empty again, under the same name.
+    def sessions(self, database: Database) -> list[int]:
+        """The process ids of all sessions on a database but our own."""
+        query = "select pid from pg_stat_activity where datname = %s and pid <> %s"
+        inside = self._inside(database).info.backend_pid
+        return [row[0] for row in self._admin.execute(query, [database.name, inside])]
+
+    def reset(self, database: Database, spare: Collection[int] = ()) -> bool:
+        """Make a database in use empty again, under the same name; whether that was done in place.
 
         Sessions end, but for those whose process id is in ``spare`` and that are in no
         transaction. Where emptying is not enough the database is made anew, and all sessions end.
         """
         self._check_ours(database)
-        if not self._emptied(database, spare):
-            self._drop(database)
-            self._create(database)
+        if self._emptied(database, spare):
+            return True
+        self._drop(database)
+        self._create(database)
+        return False
 
     def keep(self, database: Database) -> None:
         """Never drop or empty this database."""
@@ -154,6 +166,7 @@ class Databases:
         if known is None or known.closed:
             options = f"{parameters(database.dsn).get('options', '')} {_OPTIONS}"
             known = psycopg.connect(database.dsn, autocommit=True, options=options)
+            prepare(known)
             self._insiders[database.name] = known
         return known
 
@@ -187,10 +200,17 @@ class Databases:
         """Empty the database; whether it is now as good as new."""
         try:
             inside = self._inside(database)
-            end_sessions(self._admin, database.name, [*spare, inside.info.backend_pid])
-            self._unblock(database)
+            remains = survey(inside, spare)
+            for statement in remains.blockers:
+                inside.execute(statement.encode())
+            if tidied(inside, remains.drops) == self._new:
+                return True
             clean(inside)
             return fingerprint(inside) == self._new
+        except psycopg.OperationalError:
+            # What ended our session there may have ended this one too: it is opened again.
+            self._admin.close()
+            return False
         except (psycopg.Error, SessionRemains):
             return False
 

@@ -2,296 +2,237 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from typing import Any, assert_never
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import psycopg
-from psycopg import sql
 
-from pytest_kroft.errors import ExecutionError, listing
-from pytest_kroft.model.clauses import mentions
-from pytest_kroft.model.describe import describe
-from pytest_kroft.model.expressions import is_constant, literal
-from pytest_kroft.model.literals import is_opaque
-from pytest_kroft.model.operations import (
-    AddColumn,
-    CreateTable,
-    CreateType,
-    Insert,
-    Observed,
-    Operation,
-    Update,
-)
-from pytest_kroft.model.state import ColumnState, State, TableState
-from pytest_kroft.postgres.queries import (
-    BLOCKERS_QUERY,
-    SEQUENCE_QUERY,
-    delete_query,
-    insert_query,
-    update_all_query,
-    update_query,
-)
-from pytest_kroft.postgres.statements import (
-    Command,
-    DeleteAll,
-    DeleteRows,
-    InsertRows,
-    MoveSequence,
-    Statement,
-    UpdateAll,
-    UpdateRows,
-    moved_sequences,
-    statements,
-    table_name,
-)
+from pytest_kroft.model.operations import Commit, Observed, Operation, Rollback
+from pytest_kroft.model.state import State
+from pytest_kroft.postgres.observing import observe, observed_columns
+from pytest_kroft.postgres.pipeline import Connection, Pipeline, roll_back
+from pytest_kroft.postgres.queries import BEGIN, COMMIT, Query, checked, copy_query, query
+from pytest_kroft.postgres.refusals import Unexpected, check_count, refused, unexpected
+from pytest_kroft.postgres.statements import InsertRows, Statement, around, moved_sequences, statements
 
 COPY_FROM = 200
 """From so many rows on, COPY is faster than one INSERT (see the benchmarks)."""
 
-Connection = psycopg.Connection[Any]
+LONGEST = 50
+"""How many operations wait at most to be sent together."""
+
+_BY_THE_CHECK = (
+    psycopg.errors.DivisionByZero,
+    psycopg.errors.FeatureNotSupported,
+    psycopg.errors.InsufficientPrivilege,
+)
+"""What the server may say of a checked query alone: another count; a rule of the table; a policy of it."""
+
+
+@dataclass(slots=True)
+class _Session:
+    """A connection, and what its open transaction has done since it began."""
+
+    connection: Connection
+    transaction: list[Sequence[Statement]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One operation, to be carried out."""
+
+    number: int
+    before: State
+    operation: Operation
+    after: State
+    statements: Sequence[Statement]
+
+    @property
+    def alone(self) -> bool:
+        """Whether it cannot wait to be sent with others: it copies rows, or cells are read back after it."""
+        copies = any(isinstance(item, InsertRows) and len(item.rows) >= COPY_FROM for item in self.statements)
+        return copies or bool(self.statements and observed_columns(self.operation, self.after))
+
+    def queries(self) -> Sequence[Query]:
+        """What is sent, each query with its check; an operation outside of a session is a transaction."""
+        found = [checked(query(statement)) for statement in self.statements]
+        return found if self.number or not found else [BEGIN, *found, COMMIT]
 
 
 class Executor:
-    """Carries operations out on one connection, which must be in autocommit mode.
+    """Carries operations out, on connections which must be in autocommit mode.
 
-    An operation is one transaction. Each statement's row count is compared with the one that the
-    state predicted; a difference rolls the operation back.
+    An operation is one transaction, unless a session has begun one. Operations wait until ``settle`` sends
+    them together, in one round trip. So COMMIT is on its way before it is known how many rows a statement
+    changes, and the server itself has to refuse another number than the state predicted. What it refuses so
+    is done again alone, where the count is read: that tells what is wrong, and does without a check where a
+    rule of the table forbids it.
+
+    Args:
+        connection: The one for operations outside of a session.
+        connect: Gives the connection of a session, by its number; without it there are no sessions.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, connect: Callable[[int], Connection] | None = None) -> None:
+        self._sessions = {0: _Session(connection)}
+        self._connect = connect
+        self._queue: deque[_Task] = deque()
 
     def __call__(self, before: State, operation: Operation, after: State) -> Observed | None:
-        """Carry one operation out and return what only the server could know after it, if anything.
+        """Take one operation, and return what only the server could know after it, if anything.
 
-        Raises ExecutionError, and then the server holds what it held before.
+        It is done when ``settle`` has returned, or at once where something is observed.
+        Raises ExecutionError for this one or for one that waited; see ``forget``.
         """
-        todo = statements(before, operation, after)
-        if not todo:
-            return None
-        try:
-            with self._connection.transaction():
-                self._run_all(todo)
-                # Read before the commit: what cannot be observed is not done.
-                return self.observe(operation, after)
-        except psycopg.Error as error:
-            raise self._refused(before, operation, after, error) from error
-        except _Unexpected as error:
-            raise ExecutionError(
-                _words(before, operation, after),
-                f"{error}; {_suspects(operation, error)}",
-            ) from None
+        number = getattr(operation, "session", 0)
+        before, after = around(before, operation, after)
+        task = _Task(number, before, operation, after, statements(before, operation, after))
+        alone = task.alone
+        if self._queue and (alone or len(self._queue) >= LONGEST or self._queue[-1].number != number):
+            self.settle()
+        if alone:
+            return self._carry_out(task)
+        self._queue.append(task)
+        return None
+
+    def settle(self) -> None:
+        """Send what waits, and return when it is done.
+
+        Raises ExecutionError for the first that is refused. It and those behind it are not done, the server
+        holds what it held before, and ``forget`` tells how many they are.
+        """
+        while self._queue:
+            error = self._send()
+            if error and self._queue:
+                self._recover(self._queue[0], error)
+                self._queue.popleft()
+
+    def forget(self) -> int:
+        """Give up what waits or was refused; how many operations that were."""
+        count = len(self._queue)
+        self._queue.clear()
+        return count
+
+    def reset(self) -> None:
+        """Give up what is not done, and roll back the transaction of every session."""
+        self._queue.clear()
+        for session in self._sessions.values():
+            session.transaction.clear()
+            roll_back(session.connection)
 
     def move_sequences(self, before: State, after: State, name: str) -> None:
         """Move a table's sequences past the rows that the state took over."""
-        self._run_all(moved_sequences(before, after, name))
+        self.settle()
+        self._run(self._sessions[0].connection, moved_sequences(before, after, name))
 
-    def _run_all(self, todo: Sequence[Statement]) -> None:
-        for statement in todo:
-            self._run(statement)
+    # Together
 
-    def _run(self, statement: Statement) -> None:
-        match statement:
-            case Command(text):
-                # The extended protocol, which asking for binary results is the way to: a default or a
-                # constraint is a user's SQL, and there the server refuses a second command in it.
-                self._connection.execute(text, binary=True)
-            case InsertRows(_, _, rows) if len(rows) >= COPY_FROM:
-                self._copy(statement)
-            case InsertRows(table, fields, rows):
-                self._counted(insert_query(table, fields), _transposed(rows, len(fields)), len(rows))
-            case UpdateRows(table, keys, fields, rows):
-                self._counted(
-                    update_query(table, keys, fields), _transposed(rows, len(keys) + len(fields)), len(rows)
-                )
-            case DeleteRows(table, keys, rows):
-                self._counted(delete_query(table, keys), _transposed(rows, len(keys)), len(rows))
-            case UpdateAll(table, fields, texts, count):
-                self._counted(update_all_query(table, fields), list(texts), count)
-            case DeleteAll(table, count):
-                self._counted(sql.SQL("DELETE FROM {}").format(table), [], count)
-            case MoveSequence(table, column, highest):
-                name = table.as_string(self._connection)
-                psycopg.RawCursor(self._connection).execute(SEQUENCE_QUERY, [name, column, highest])
-            case _:
-                assert_never(statement)
-
-    def _counted(self, query: sql.Composed, parameters: list[Any], expected: int) -> None:
-        # A raw cursor takes $1 and leaves the percent sign alone, which names may hold.
-        cursor = psycopg.RawCursor(self._connection).execute(query, parameters)
-        if cursor.rowcount != expected:
-            raise _wrong_count(expected, cursor.rowcount)
-
-    def _copy(self, statement: InsertRows) -> None:
-        names = sql.SQL(", ").join(sql.Identifier(field.name) for field in statement.fields)
-        query = sql.SQL("COPY {} ({}) FROM STDIN").format(statement.table, names)
-        with self._connection.cursor() as cursor:
-            with cursor.copy(query) as copy:
-                for row in statement.rows:
-                    copy.write_row(row)
-            if cursor.rowcount != len(statement.rows):
-                raise _wrong_count(len(statement.rows), cursor.rowcount)
-
-    def observe(self, operation: Operation, after: State) -> Observed | None:
-        """The cells that only the server could know after an operation, or None where there are none."""
-        columns = observed_columns(operation, after)
-        if not columns or not isinstance(operation, Insert | Update | AddColumn):
-            return None
-        table = after.table(operation.table)
-        numbers = _touched(table, operation)
-        if not numbers:
-            return None
-        cells = self._read(after, table, columns, numbers)
-        return Observed(operation.table, "server", numbers, cells)
-
-    def _read(
-        self, state: State, table: TableState, columns: Sequence[ColumnState], numbers: Sequence[int]
-    ) -> dict[str, tuple[str | None, ...]]:
-        # Without a key, rows that agree in all other columns are as good as one another.
-        known = table.key or [column for column in table.columns if column not in columns]
-        wanted = sql.SQL(", ").join(_as_text(column.name) for column in (*known, *columns))
-        query = sql.SQL("SELECT {} FROM {}").format(wanted, table_name(table))
-        found: dict[tuple[str | None, ...], list[tuple[str | None, ...]]] = {}
-        for row in self._connection.execute(query).fetchall():
-            found.setdefault(tuple(row[: len(known)]), []).append(tuple(row[len(known) :]))
-        readers = state.readers(table, known)
-        rows = []
-        for number in numbers:
-            texts = table.texts(table.rows[number], readers)
-            if not found.get(texts):
-                row = " ".join(map(str, texts))
-                raise _Unexpected(f"the server has no row {row} of {table.definition.name!r}")
-            rows.append(found[texts].pop())
-        return {column.name: tuple(row[index] for row in rows) for index, column in enumerate(columns)}
-
-    def _refused(
-        self, before: State, operation: Operation, after: State, error: psycopg.Error
-    ) -> ExecutionError:
-        reason = error.diag.message_primary or str(error).strip() or type(error).__name__
-        if error.diag.message_detail:
-            reason += f" ({error.diag.message_detail})"
-        reason += self._hint(before, operation, after, error)
-        return ExecutionError(_words(before, operation, after), reason, sqlstate=error.sqlstate)
-
-    def _hint(self, before: State, operation: Operation, after: State, error: psycopg.Error) -> str:
-        match error:
-            case psycopg.errors.LockNotAvailable():
-                return "; " + self._blockers(_locked(operation, before))
-            case psycopg.errors.DuplicateTable() | psycopg.errors.DuplicateObject() if isinstance(
-                operation, CreateTable | CreateType
-            ):
-                return "; kroft makes its tables and types itself, in a database without them"
-            case psycopg.errors.UniqueViolation() if names := _computed_keys(operation, after, error):
-                return (
-                    f"; the server computes {names}: give the columns that it is computed from "
-                    "a generator whose results differ"
-                )
-            case psycopg.errors.UniqueViolation() | psycopg.errors.ForeignKeyViolation():
-                return (
-                    "; if something else wrote to the table, adopt_rows() takes such rows over, "
-                    "and else give the column a generator whose values the constraint allows"
-                )
-            case psycopg.IntegrityError():
-                return "; give the column a generator whose values the constraint allows"
-            case _:
-                return ""
-
-    def _blockers(self, tables: Sequence[sql.Identifier]) -> str:
-        names = [table.as_string(self._connection) for table in tables]
+    def _send(self) -> psycopg.Error | None:
+        """Send all that waits and take off what is done; returns the error of the first that is not."""
+        pipeline = Pipeline(self._session(self._queue[0].number).connection)
         try:
-            sessions = self._connection.execute(BLOCKERS_QUERY, [names]).fetchall()
+            return pipeline.run(task.queries() for task in self._queue)
+        finally:
+            # Also where the user interrupts: what is done is done.
+            for _ in range(pipeline.done):
+                self._done(self._queue.popleft())
+
+    def _done(self, task: _Task) -> None:
+        """Remember what a session's transaction has done, until it ends."""
+        if task.number and task.statements:
+            log = self._sessions[task.number].transaction
+            log.append(task.statements)
+            if isinstance(task.operation, Commit | Rollback):
+                log.clear()
+
+    # Alone
+
+    def _carry_out(self, task: _Task) -> Observed | None:
+        """Carry out one operation by itself; the row counts are read before it is committed."""
+        connection = self._session(task.number).connection
+        try:
+            with self._transaction(task, connection):
+                self._run(connection, task.statements)
+                # Read before the commit: what cannot be observed is not done.
+                observed = observe(connection, task.operation, task.after)
         except psycopg.Error as error:
-            return f"the table is locked by a session that cannot be named: {' '.join(str(error).split())}"
-        named = [
-            f"session {pid} ({state}) whose last statement was: {query}" for pid, state, query in sessions
-        ]
-        return "the table is locked by " + ("; ".join(named) or "a session that is gone by now")
+            raise self._refused(task, error) from error
+        except Unexpected as error:
+            raise unexpected(task.before, task.operation, task.after, error) from None
+        self._done(task)
+        return observed
+
+    @contextmanager
+    def _transaction(self, task: _Task, connection: Connection) -> Iterator[None]:
+        """A transaction of the task's own, or what its session has begun; an error undoes the task alone."""
+        if not task.number:
+            with connection.transaction():
+                yield
+            return
+        try:
+            yield
+        except BaseException:
+            self._undo(task.number)
+            raise
+
+    def _run(self, connection: Connection, todo: Iterable[Statement]) -> None:
+        for statement in todo:
+            if isinstance(statement, InsertRows) and len(statement.rows) >= COPY_FROM:
+                check_count(len(statement.rows), _copy(connection, statement))
+            else:
+                _ask(connection, query(statement))
+
+    # Where it fails
+
+    def _recover(self, task: _Task, error: psycopg.Error) -> None:
+        """Bring its session back to where it was, and do the task alone if only its check was refused."""
+        try:
+            self._undo(task.number)
+            if not isinstance(error, _BY_THE_CHECK):
+                raise error
+        except psycopg.Error as final:
+            raise self._refused(task, final) from final
+        self._carry_out(task)
+
+    def _undo(self, number: int) -> None:
+        """Bring a session back to where it was before the operation that failed.
+
+        The error has ended the transaction, so that a session does anew what it had done since it began. Not
+        by a savepoint around each operation: that would give each its own transaction id.
+        """
+        session = self._sessions[number]
+        roll_back(session.connection)
+        if not session.connection.closed:
+            for done in session.transaction:
+                self._run(session.connection, done)
+
+    def _refused(self, task: _Task, error: psycopg.Error) -> Exception:
+        # A session's own transaction goes on, so the one outside is asked who holds a lock.
+        asked = self._sessions[0].connection
+        return refused(asked, task.before, task.operation, task.after, error)
+
+    def _session(self, number: int) -> _Session:
+        if number not in self._sessions:
+            if self._connect is None:
+                raise ValueError(f"session {number} needs a connection of its own, and none can be made")
+            self._sessions[number] = _Session(self._connect(number))
+        return self._sessions[number]
 
 
-def _locked(operation: Operation, before: State) -> list[sql.Identifier]:
-    """The tables that an operation locks: its own and those that a foreign key ties to it."""
-    definition = operation.definition if isinstance(operation, CreateTable) else None
-    name = definition.name if definition else getattr(operation, "table", "")
-    columns = [*(definition.active if definition else ())]
-    if isinstance(operation, AddColumn):
-        columns.append(operation.column)
-    if name in before.tables:
-        columns.extend(column.definition for column in before.tables[name].columns)
-    tied = {column.reference.table for column in columns if column.reference}
-    tied.update(child.definition.name for child, _ in before.references_to(name))
-    return [table_name(table) for key, table in before.tables.items() if key in {name, *tied}]
+def _ask(connection: Connection, asked: Query) -> None:
+    # The extended protocol, which asking for binary results is the way to: a default or a constraint
+    # is a user's SQL, and there the server refuses a second command in it. A raw cursor takes $1 and
+    # leaves the percent sign alone, which names may hold.
+    cursor = psycopg.RawCursor(connection).execute(asked.text, asked.values, binary=True)
+    check_count(asked.count, cursor.rowcount)
 
 
-class _Unexpected(Exception):
-    """The server did or holds something else than the state predicted; says what."""
-
-    fewer = False
-    """Whether the server changed fewer rows than expected."""
-
-
-def _wrong_count(expected: int, actual: int) -> _Unexpected:
-    error = _Unexpected(f"the server changed {actual} rows, and {expected} were expected")
-    error.fewer = actual < expected
-    return error
-
-
-def _suspects(operation: Operation, error: _Unexpected) -> str:
-    """What may have made the server do something else, and what helps."""
-    keeper = "a trigger, a rule or a policy of the table"
-    if isinstance(operation, Insert) and error.fewer:
-        # Whatever else is in the table, a row that is not refused is inserted.
-        return f"{keeper} keeps rows out, which kroft does not know of: disable or drop it"
-    other = "something else wrote to the table (adopt_rows() takes such rows over)"
-    return f"{other}, or {keeper} kept rows from being changed" if error.fewer else other
-
-
-def _computed_keys(operation: Operation, after: State, error: psycopg.Error) -> str:
-    """The columns of a violated unique set that the server computes, for a sentence; empty for none."""
-    # The server prints "Key (a, b)=(1, 2) already exists.", in any language with the same brackets.
-    found = re.search(r"\((.*?)\)=\(", error.diag.message_detail or "")
-    table = after.tables.get(getattr(operation, "table", ""))
-    if found is None or table is None:
-        return ""
-    return listing((repr(c.name) for c in table.columns if c.computed and mentions(found[1], c.name)), "")
-
-
-def _words(before: State, operation: Operation, after: State) -> str:
-    return describe(operation, after if isinstance(operation, Insert) else before)
-
-
-def observed_columns(operation: Operation, after: State) -> list[ColumnState]:
-    """The columns whose cells an operation makes the server compute in a way that kroft cannot."""
-    if isinstance(operation, Insert | Update):
-        table = after.table(operation.table)
-        return [column for column in table.columns if column.computed and column.computed.function is None]
-    if isinstance(operation, AddColumn):
-        column = after.table(operation.table).column(operation.column.name)
-        opaque = column.computed is not None and column.computed.function is None
-        return [column] if _default_is_unsure(column) or opaque or column.definition.identity else []
-    return []
-
-
-def _default_is_unsure(column: ColumnState) -> bool:
-    """Whether only the server can tell what cell a column's default makes."""
-    if column.default is None:
-        return False
-    if not is_constant(column.default):
-        return True
-    text = column.backfill
-    spelled_by_kroft = text is None or column.default == literal(text, column.type)
-    return not spelled_by_kroft and column.type.builtin and is_opaque(column.type, text)
-
-
-def _touched(table: TableState, operation: Insert | Update | AddColumn) -> tuple[int, ...]:
-    if isinstance(operation, Insert):
-        return tuple(range(operation.first, operation.first + operation.count))
-    return operation.rows if isinstance(operation, Update) else tuple(table.rows.numbers)
-
-
-def _transposed(rows: Sequence[Sequence[str | None]], width: int) -> list[list[str | None]]:
-    return [[row[index] for row in rows] for index in range(width)]
-
-
-def _as_text(name: str) -> sql.Composed:
-    return sql.SQL("{}::text").format(sql.Identifier(name))
+def _copy(connection: Connection, statement: InsertRows) -> int:
+    """Copy rows; returns how many the server took."""
+    with connection.cursor() as cursor:
+        with cursor.copy(copy_query(statement.table.as_string(None), statement.fields)) as copy:
+            for row in statement.rows:
+                copy.write_row(row)
+        return cursor.rowcount

@@ -1,5 +1,9 @@
 """Making a used database as good as new, and telling whether it is.
 
+The usual case takes two round trips: a survey of what was left, and one that drops it and takes the
+fingerprint. Both queries are long and prepared. A server plans all that is prepared anew when any schema
+comes or goes, so that the schema ``public`` stays where emptying it is enough.
+
 The catalogs are described in PostgreSQL's documentation, chapter 52 ("System Catalogs").
 """
 
@@ -7,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import psycopg
@@ -56,12 +61,41 @@ select unnest(array[
 from pg_subscription where subdbid = (select oid from pg_database where datname = %(database)s)
 """
 
-_DROPS = r"""
-select format('drop publication %I', pubname) from pg_publication
-union all
-select format('drop schema %I cascade', nspname) from pg_namespace
-where nspname !~ '^pg_' and nspname <> 'information_schema'
+_DROP_CONTENTS = r"""
+select format('drop %%s if exists %%s cascade', word, string_agg(name, ', '))
+from (
+    select case relkind when 'r' then 1 when 'p' then 1 else 2 end as turn,
+        case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
+            when 'f' then 'foreign table' else 'table' end as word,
+        format('public.%%I', relname) as name
+    from pg_class where relkind in ('r', 'p', 'v', 'm', 'S', 'f')
+        and relnamespace = (select oid from pg_namespace where nspname = 'public')
+    union all
+    select 3, 'type', format('public.%%I', typname)
+    from pg_type where typtype in ('e', 'd')
+        and typnamespace = (select oid from pg_namespace where nspname = 'public')
+) as found
+group by turn, word order by turn
 """
+"""Tables go first, and their sequences with them."""
+
+_DROP_SCHEMAS = r"""
+select format('drop publication %%I', pubname) from pg_publication
+union all
+select format('drop schema %%I cascade', nspname) from pg_namespace
+where nspname !~ '^pg_' and nspname not in ('information_schema', 'public')
+"""
+
+_DROPS = _DROP_SCHEMAS.replace("%%", "%").replace(", 'public')", ")")
+"""The same for all schemas."""
+
+_SURVEY = f"""
+select
+    array(select format('%%s %%s', pid, query)
+          from ({_END_SESSIONS}) as ended(pid, signalled, query) where signalled is not null),
+    array({_BLOCKERS}),
+    array({_DROP_SCHEMAS}) || array({_DROP_CONTENTS})
+"""  # noqa: S608
 
 _PUBLIC_SINCE_15 = """
 create schema public authorization pg_database_owner;
@@ -72,6 +106,53 @@ _PUBLIC_BEFORE_15 = """
 create schema public;
 grant all on schema public to public;
 comment on schema public is 'standard public schema'"""
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What was left in a database: the statements that free it, and those that empty it."""
+
+    blockers: list[str]
+    drops: list[str]
+
+
+def prepare(connection: Connection) -> None:
+    """Prepare our connection to a database for ``survey`` and ``tidied``."""
+    survey = _SURVEY.replace("%(database)s", "current_database()").replace("%(spare)s", "$1")
+    # psycopg's own prepared statements would go with each DROP.
+    connection.prepare_threshold = None
+    connection.execute(f"prepare kroft_survey(int[]) as {survey.replace('%%', '%')}".encode())
+    connection.execute(f"prepare kroft_fingerprint as {_FINGERPRINT}".encode())
+
+
+def survey(connection: Connection, spare: Collection[int] = ()) -> Remains:
+    """End every session on the connection's database, as ``end_sessions`` does; tells what else is left.
+
+    Raises :class:`SessionRemains` when a session does not end.
+    """
+    deadline = time.monotonic() + _END_SECONDS
+    asked = f"execute kroft_survey('{{{','.join(map(str, spare))}}}')".encode()
+    while True:
+        row = connection.execute(asked).fetchone()
+        assert row is not None
+        sessions, *remains = row
+        if not sessions:
+            return Remains(*remains)
+        if time.monotonic() > deadline:
+            pid, _, query = sessions[0].partition(" ")
+            raise SessionRemains(connection.info.dbname, int(pid), query)
+        time.sleep(0.001)
+
+
+def tidied(connection: Connection, drops: Collection[str]) -> Fingerprint | None:
+    """Drop what the survey found and take the fingerprint; None where something cannot be dropped so."""
+    try:
+        cursor = connection.execute(";".join([*drops, "execute kroft_fingerprint"]).encode())
+    except psycopg.Error:
+        return None
+    while cursor.nextset():
+        pass
+    return cursor.fetchone()
 
 
 def end_sessions(admin: Connection, database: str, spare: Collection[int] = ()) -> None:
@@ -115,7 +196,7 @@ def fingerprint(connection: Connection) -> Fingerprint:
     objects, privileges of other roles, and the database's own settings and privileges.
     Prepared transactions, slots and subscriptions are what :func:`blockers` tells of.
     """
-    row = connection.execute(_FINGERPRINT.encode(), prepare=True).fetchone()
+    row = connection.execute(_FINGERPRINT.encode()).fetchone()
     assert row is not None
     return row
 

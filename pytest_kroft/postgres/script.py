@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import assert_never
 
 from psycopg import sql
@@ -10,7 +10,20 @@ from psycopg import sql
 from pytest_kroft.model.describe import describe
 from pytest_kroft.model.expressions import literal
 from pytest_kroft.model.history import History
-from pytest_kroft.model.operations import Insert, Observed
+from pytest_kroft.model.operations import (
+    Begin,
+    Commit,
+    Delete,
+    Insert,
+    Observed,
+    Operation,
+    Rollback,
+    RollbackTo,
+    Savepoint,
+    Update,
+)
+from pytest_kroft.model.sessions import committing
+from pytest_kroft.model.state import State
 from pytest_kroft.model.types import quote
 from pytest_kroft.postgres.statements import (
     Command,
@@ -23,6 +36,7 @@ from pytest_kroft.postgres.statements import (
     Texts,
     UpdateAll,
     UpdateRows,
+    moved_sequences,
     observed_writes,
     statements,
 )
@@ -45,18 +59,39 @@ SETTINGS = {
 def script(history: History) -> str:
     """The history as SQL text, every operation with its words as a comment and a transaction of its own.
 
+    What a session does is a comment where it was done, and one transaction where the session commits: one
+    connection cannot repeat a schedule of several, and what is rolled back leaves nothing.
     Raises HistoryError for a history whose operations do not apply one after the other.
     """
     parts = ["\\set ON_ERROR_STOP on", *(f"SET {name} = '{value}';" for name, value in SETTINGS.items())]
     if history.test:
         parts.insert(0, comment(f"{history.test}, seed {history.seed}"))
+    left: Collection[int] = ()
     for number, (before, operation, after) in enumerate(history.states(), start=1):
         words = describe(operation, after if isinstance(operation, Insert) else before)
         parts.append("\n" + comment(f"{number}  {words}"))
-        writes = observed_writes if isinstance(operation, Observed) else statements
-        found = [render(statement) for statement in writes(before, operation, after)]  # type: ignore[arg-type]
+        found = [render(statement) for statement in _statements(before, operation, after)]
         parts.extend(["BEGIN;", *found, "COMMIT;"] if len(found) > 1 else found)
+        left = after.sessions
+    parts.extend("\n" + comment(f"session {number} is still open; its work is not here") for number in left)
     return "\n".join(parts) + "\n"
+
+
+def _statements(before: State, operation: Operation, after: State) -> Iterator[Statement]:
+    """What an operation changes in what is committed."""
+    match operation:
+        case Observed():
+            yield from observed_writes(before, operation, after)
+        case Commit(session):
+            for old, write, new in committing(before, session):
+                yield from statements(old, write, new)
+        case Begin() | Rollback() | Savepoint() | RollbackTo():
+            return
+        case Insert() | Update() | Delete() if operation.session:
+            # Moving a sequence is the one thing that no rollback takes back.
+            yield from moved_sequences(before, after, operation.table)
+        case _:
+            yield from statements(before, operation, after)
 
 
 def comment(text: str) -> str:

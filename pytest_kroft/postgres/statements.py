@@ -19,6 +19,8 @@ from pytest_kroft.model.operations import (
     AddColumn,
     AddEnumValue,
     AlterType,
+    Begin,
+    Commit,
     CreateTable,
     CreateType,
     Delete,
@@ -30,12 +32,17 @@ from pytest_kroft.model.operations import (
     Operation,
     RenameColumn,
     RenameTable,
+    Rollback,
+    RollbackTo,
+    RowWrite,
+    Savepoint,
     SetDefault,
     SetNullable,
     Sync,
     Truncate,
     Update,
 )
+from pytest_kroft.model.sessions import seen
 from pytest_kroft.model.state import ColumnState, State, TableState, Text
 from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.model.types import SqlType, parse_type, quote
@@ -116,8 +123,15 @@ class MoveSequence:
 Statement = Command | InsertRows | UpdateRows | DeleteRows | UpdateAll | DeleteAll | MoveSequence
 
 
+def around(before: State, operation: Operation, after: State) -> tuple[State, State]:
+    """The states before and after an operation as the session that writes sees them."""
+    if isinstance(operation, RowWrite) and operation.session:
+        return seen(before, operation.session), seen(after, operation.session)
+    return before, after
+
+
 def statements(before: State, operation: Operation, after: State) -> list[Statement]:
-    """The statements of one operation, given the states before and after it."""
+    """The statements of one operation, given the states ``around`` it."""
     match operation:
         case Insert(table, first, count):
             return _insert(after, after.table(table), range(first, first + count)) + moved_sequences(
@@ -153,6 +167,16 @@ def statements(before: State, operation: Operation, after: State) -> list[Statem
             return [_command(words, _enum_name(before, name), *labels_given)]
         case Observed():
             return observed_writes(before, operation, after) if operation.by == "test" else []
+        case Begin():
+            return [_command("BEGIN ISOLATION LEVEL READ COMMITTED")]
+        case Commit():
+            return [_command("COMMIT")]
+        case Rollback():
+            return [_command("ROLLBACK")]
+        case Savepoint(_, name):
+            return [_command("SAVEPOINT {}", sql.Identifier(name))]
+        case RollbackTo(_, name):
+            return [_command("ROLLBACK TO SAVEPOINT {}", sql.Identifier(name))]
         case Sync():
             return []
         case _:

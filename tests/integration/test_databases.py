@@ -15,7 +15,7 @@ from pytest_kroft.postgres import databases as module
 from pytest_kroft.postgres import recycling
 from pytest_kroft.postgres.databases import PINNED, Database, Databases
 from pytest_kroft.postgres.embedded import EmbeddedServer
-from pytest_kroft.postgres.recycling import end_sessions, fingerprint
+from pytest_kroft.postgres.recycling import end_sessions, fingerprint, prepare, survey
 from pytest_kroft.postgres.server import Server
 from pytest_kroft.postgres.uri import parameters, uri
 from pytest_kroft.server import KroftServer
@@ -40,6 +40,15 @@ DIRT = {
     "a table": Dirt(
         "create table t(a int primary key, b text); insert into t values (1, 'x')",
         "select 1 from pg_class where relname = 't'",
+    ),
+    "relations of every kind": Dirt(
+        "create type mood as enum ('a'); create domain d as mood; create sequence lone;"
+        "create table base(a serial primary key, b d, c int generated always as identity);"
+        'create view "v""w" as select b from base; create materialized view m as select a from base;'
+        "create table parts(a int) partition by list (a); create table part partition of parts default;"
+        "create table child(p int references base); create index on child(p)",
+        "select 1 from pg_class where relnamespace = 'public'::regnamespace union"
+        " select 1 from pg_type where typname in ('mood', 'd')",
     ),
     "types and functions": Dirt(
         "create type mood as enum ('a'); create domain d as int; create function f() returns int return 1",
@@ -207,6 +216,54 @@ def test_a_reset_keeps_the_address(
     assert_as_new(used, pristine, dirt)
 
 
+def public(connection: Connection) -> object:
+    """What tells the schema from another made later under the same name."""
+    return connection.execute("select oid from pg_namespace where nspname = 'public'").fetchone()
+
+
+def test_what_is_usual_in_public_goes_without_the_schema(pool: Databases) -> None:
+    # The server forgets every plan when a schema comes or goes, which costs more than all else.
+    used = pool.acquire()
+    with inside(used) as connection:
+        before = public(connection)
+        for dirt in ("a table", "relations of every kind", "a publication"):
+            connection.execute(DIRT[dirt].statements.encode())
+            assert pool.reset(used, [connection.info.backend_pid])
+            assert public(connection) == before
+        connection.execute("create function f() returns int return 1")
+        assert pool.reset(used, [connection.info.backend_pid])
+        assert public(connection) != before
+
+
+def test_a_spared_session_works_on_after_each_reset(pool: Databases) -> None:
+    used = pool.acquire()
+    with inside(used) as connection:
+        connection.prepare_threshold = 0
+        for turn in range(3):
+            connection.execute("create table t(a int)")
+            connection.execute("insert into t values (%s)", [turn])
+            assert connection.execute("select a from t").fetchall() == [(turn,)]
+            assert pool.reset(used, [connection.info.backend_pid])
+
+
+def test_everything_at_once_is_reset(
+    pool: Databases, pristine: recycling.Fingerprint, admin: Connection
+) -> None:
+    used = pool.acquire()
+    recycled = [dirt for dirt in DIRT.values() if dirt.recycled and "schema public" not in dirt.statements]
+    with inside(used) as left, inside(used) as busy:
+        for dirt in recycled:
+            if "create table t(" not in dirt.statements and "mood" not in dirt.statements:
+                left.execute(dirt.statements.encode())
+        busy.execute("create table held(a int)")
+        busy.execute("begin")
+        busy.execute("lock table held")
+        assert pool.reset(used)
+        busy.close()
+    for dirt in recycled:
+        assert_as_new(used, pristine, dirt)
+
+
 def test_a_database_closed_to_everyone_is_thrown_away(pool: Databases, admin: Connection) -> None:
     used = pool.acquire()
     admin.execute(f'alter database "{used.name}" allow_connections false'.encode())
@@ -341,9 +398,20 @@ def test_a_session_that_does_not_end_is_named(
     monkeypatch.setattr(recycling, "_END_SECONDS", -1)
     with psycopg.connect(server.dsn("template1")) as stubborn:
         stubborn.execute("select 'stubborn'")
-        with pytest.raises(SessionRemains, match=f"session {stubborn.info.backend_pid} .*'stubborn'"):
+        words = f"session {stubborn.info.backend_pid} .*'stubborn'"
+        with pytest.raises(SessionRemains, match=words):
             end_sessions(admin, "template1")
         stubborn.close()
+
+
+def test_a_survey_names_a_session_that_does_not_end(pool: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recycling, "_END_SECONDS", -1)
+    used = pool.acquire()
+    with inside(used) as looking, inside(used) as stubborn:
+        prepare(looking)
+        stubborn.execute("select 'stubborn'")
+        with pytest.raises(SessionRemains, match=f"session {stubborn.info.backend_pid} .*'stubborn'"):
+            survey(looking, [pool._inside(used).info.backend_pid])
 
 
 def refusing(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
@@ -356,7 +424,12 @@ def refusing(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
             raise SessionRemains(database, 77, "select 'stubborn'")
         end_sessions(admin, database, spare)
 
+    def look(inside: Connection, spare: Collection[int] = ()) -> recycling.Remains:
+        end(inside, inside.info.dbname)
+        return survey(inside, spare)
+
     monkeypatch.setattr(module, "end_sessions", end)
+    monkeypatch.setattr(module, "survey", look)
     return tried
 
 
@@ -380,12 +453,12 @@ def test_a_database_whose_sessions_remain_is_not_given_out_again(
     used = pool.acquire()
     ended = [SessionRemains(used.name, 77, "select 'stubborn'")]
 
-    def end(admin: Connection, database: str, spare: Collection[int] = ()) -> None:
+    def look(inside: Connection, spare: Collection[int] = ()) -> recycling.Remains:
         if ended:
             raise ended.pop()
-        end_sessions(admin, database, spare)
+        return survey(inside, spare)
 
-    monkeypatch.setattr(module, "end_sessions", end)
+    monkeypatch.setattr(module, "survey", look)
     pool.release(used)
     assert used.name not in names(admin)
     assert pool.acquire() != used

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psycopg
 import pytest
 
 from pytest_kroft.database import KroftDB
 from pytest_kroft.errors import ExecutionError, KroftError
+from pytest_kroft.model.clock import START
 from pytest_kroft.model.columns import ColumnDefinition, Identity
+from pytest_kroft.model.operations import (
+    AddColumn,
+    Begin,
+    Commit,
+    CreateTable,
+    Delete,
+    Insert,
+    Operation,
+    Rollback,
+    RollbackTo,
+    Savepoint,
+    Sync,
+    Update,
+)
 from pytest_kroft.model.tables import EnumDefinition, TableDefinition
-from pytest_kroft.postgres.databases import Databases
-from pytest_kroft.postgres.executor import COPY_FROM
+from pytest_kroft.model.timeline import Step, Timeline
+from pytest_kroft.postgres.databases import Database, Databases
+from pytest_kroft.postgres.executor import COPY_FROM, LONGEST, Executor
 from tests.conftest import MakeDB
 
 Column = ColumnDefinition
@@ -40,13 +57,13 @@ def sequence(db: KroftDB) -> object:
 @contextmanager
 def refused(db: KroftDB, *words: str) -> Iterator[pytest.ExceptionInfo[ExecutionError]]:
     """What runs inside is refused by the server, in these words, and leaves nothing behind."""
-    state, lines, counters = db.state, db.history.lines(), dict(db.mutations.counters)
+    state, done, counters = db.state, [*db.history], dict(db.mutations.counters)
     with pytest.raises(ExecutionError) as caught:
         yield caught
     for word in words:
         assert word in str(caught.value)
     assert db.state is state
-    assert db.history.lines() == lines
+    assert [*db.history] == done
     assert dict(db.mutations.counters) == counters
 
 
@@ -232,6 +249,16 @@ def hasty(databases: Databases) -> Iterator[KroftDB]:
     databases.release(taken)
 
 
+def test_a_lock_is_named_among_many_operations_too(hasty: KroftDB) -> None:
+    first = Insert("people", 4, 1, START, cells={"id": ("4",)})
+    with psycopg.connect(hasty.dsn) as holder:
+        holder.execute("SELECT FROM items WHERE id = 1 FOR UPDATE")
+        words = ("update items", "lock timeout", f"session {holder.info.backend_pid}", "FOR UPDATE")
+        with refused_after(hasty, 1, *words) as steps:
+            steps.extend(hasty.perform("many", lambda: [first, update(1, 1), update(2, 2)]))
+    assert hasty.verify()
+
+
 @pytest.mark.parametrize(
     "query, call",
     [
@@ -316,6 +343,258 @@ def test_a_statement_of_an_error_is_about_the_right_rows(make_db: MakeDB) -> Non
     with pytest.raises(ExecutionError) as caught:
         db.mutations.insert(rows=[{"id": 77, "n": 1}])
     assert re.search(r"insert into items: id 77\b", str(caught.value))
+
+
+# Many operations in one call
+
+
+def insert(*numbers: int, session: int = 0, **cells: str | None) -> list[Insert]:
+    """An insert for each row number, which is its id too."""
+    given = {name: (text,) for name, text in cells.items()}
+    return [
+        Insert("items", number, 1, START, cells={"id": (str(number),), **given}, session=session)
+        for number in numbers
+    ]
+
+
+def ids(db: KroftDB) -> list[int]:
+    return [row[0] for row in db.connection.execute("SELECT id FROM items ORDER BY id")]
+
+
+@contextmanager
+def refused_after(db: KroftDB, done: int, *words: str) -> Iterator[list[Step]]:
+    """What runs inside is refused after so many operations, which stay; the steps are those given."""
+    steps: list[Step] = []
+    length, states = len(db.history), len(db._timeline.states)
+    with pytest.raises(ExecutionError) as caught:
+        yield steps
+    for word in words:
+        assert word in str(caught.value)
+    assert len(steps) == done
+    assert len(db.history) == length + done
+    assert len(db._timeline.states) == states + done
+    assert db._timeline.states[-1] is db.state
+    assert db.history.calls[-1].places == list(range(length, length + done))
+
+
+def test_every_operation_of_a_call_is_a_transaction_of_its_own(make_db: MakeDB) -> None:
+    db = make_db(ITEMS)
+    operations: list[Operation] = [
+        *insert(*range(1, 2 * LONGEST + 3)),
+        Delete("items", (1,)),
+        AddColumn("items", ITEMS.columns[3]),
+    ]
+    assert [step[1] for step in db.perform("many", lambda: operations)] == operations
+    assert db.connection.execute("SELECT count(*), count(DISTINCT xmin::text) FROM items").fetchone() == (
+        2 * LONGEST + 1,
+        2 * LONGEST + 1,
+    )
+    assert db.verify()
+
+
+@pytest.mark.parametrize("bad", [1, 3, LONGEST, LONGEST + 1, LONGEST + 3])
+def test_what_was_done_before_a_refusal_stays_and_nothing_else(make_db: MakeDB, bad: int) -> None:
+    db = make_db(ITEMS)
+    refuse_rows(db, f"id <> {bad}")
+    with refused_after(db, bad - 1, f"insert into items: id {bad}", "unknown_rule") as steps:
+        steps.extend(db.perform("many", lambda: insert(*range(1, LONGEST + 4))))
+    assert ids(db) == list(range(1, bad))
+    assert db.verify()
+
+
+def update(number: int, revision: int, *numbers: int) -> Update:
+    return Update("items", (number, *numbers), ("name",), revision, START)
+
+
+def test_a_wrong_count_among_many_is_not_committed(make_db: MakeDB) -> None:
+    db = make_db(ITEMS, rows=4)
+    db.connection.execute("DELETE FROM items WHERE id = 3")
+    held = db.connection.execute("SELECT name FROM items WHERE id IN (2, 4) ORDER BY id").fetchall()
+    words = ("update items", "the server changed 1 rows, and 2 were expected", "adopt_rows()")
+    with refused_after(db, 1, *words) as steps:
+        steps.extend(db.perform("many", lambda: [update(1, 1), update(2, 2, 3), update(4, 3)]))
+    assert db.connection.execute("SELECT name FROM items WHERE id IN (2, 4) ORDER BY id").fetchall() == held
+    db.adopt_rows()
+    assert db.verify()
+
+
+def test_a_refusal_at_the_commit_is_of_its_own_operation(make_db: MakeDB) -> None:
+    db = make_db(ITEMS)
+    db.connection.execute(
+        "CREATE TABLE mine (id int PRIMARY KEY); ALTER TABLE items ADD CONSTRAINT late"
+        " FOREIGN KEY (n) REFERENCES mine DEFERRABLE INITIALLY DEFERRED"
+    )
+    plan = [*insert(1, n=None), *insert(2, n="7"), *insert(3, n=None)]
+    with refused_after(db, 1, "insert into items: id 2", '"late"') as steps:
+        steps.extend(db.perform("many", lambda: plan))
+    assert ids(db) == [1]
+    assert db.verify()
+
+
+def test_a_rule_that_adds_a_statement_goes_with_every_operation(make_db: MakeDB) -> None:
+    # The server takes no such table into a query that counts its rows.
+    db = make_db(ITEMS)
+    db.connection.execute(
+        "CREATE TABLE seen (id int); CREATE RULE note AS ON INSERT TO items"
+        " DO ALSO INSERT INTO seen VALUES (NEW.id)"
+    )
+    assert len(list(db.perform("many", lambda: insert(1, 2, 3)))) == 3
+    assert db.connection.execute("SELECT id FROM seen ORDER BY id").fetchall() == [(1,), (2,), (3,)]
+    assert db.verify()
+
+
+def test_what_the_plan_cannot_go_on_with_leaves_what_it_did(make_db: MakeDB) -> None:
+    db = make_db(ITEMS)
+
+    def plan() -> Iterator[Insert]:
+        yield from insert(1, 2)
+        raise ZeroDivisionError
+
+    steps: list[Step] = []
+    with pytest.raises(ZeroDivisionError):
+        steps.extend(db.perform("many", plan))
+    assert len(steps) == 2
+    assert ids(db) == [1, 2]
+    assert db.verify()
+
+
+def test_a_consumer_sees_at_a_sync_what_was_done_before_it(make_db: MakeDB) -> None:
+    db = make_db(ITEMS)
+    steps = db.perform("many", lambda: [*insert(1, 2), Sync(), *insert(3)])
+    assert [type(next(steps)[1]) for _ in range(3)] == [Insert, Insert, Sync]
+    assert ids(db) == [1, 2]
+    steps.close()  # type: ignore[attr-defined]
+    assert ids(db) == [1, 2]
+    assert db.verify()
+    assert len(list(db.perform("more", lambda: insert(3)))) == 1
+
+
+def test_a_session_that_is_gone_is_told_with_the_operation(make_db: MakeDB) -> None:
+    db = make_db(ITEMS)
+    pid = db._own.info.backend_pid
+    db.connection.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    for _ in range(2):
+        with refused_after(db, 0, "insert into items: id 1") as steps:
+            steps.extend(db.perform("many", lambda: insert(1, 2)))
+
+
+def test_a_user_who_interrupts_leaves_no_transaction(make_db: MakeDB) -> None:
+    db = make_db(PEOPLE, ITEMS, rows=3)
+    plan: list[Operation] = [Insert("people", 4, 1, START, cells={"id": ("4",)}), update(1, 1), update(2, 2)]
+    with psycopg.connect(db.dsn) as holder:
+        holder.execute("SELECT FROM items WHERE id = 1 FOR UPDATE")
+        before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                list(db.perform("many", lambda: plan))
+        finally:
+            signal.signal(signal.SIGALRM, before)
+    assert db._own.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    assert db.verify()
+    assert db.history[-1] == plan[0]
+    assert db.mutations.update("items", keys=[1]) == 1
+    assert db.verify()
+
+
+# Sessions
+
+
+@pytest.fixture
+def scripted(database: Database) -> Iterator[tuple[Timeline, psycopg.Connection]]:
+    """A timeline with the table of items, and a consumer's connection."""
+    with ExitStack() as opened:
+
+        def connect(number: int) -> psycopg.Connection:
+            return opened.enter_context(psycopg.connect(database.dsn, autocommit=True))
+
+        consumer = connect(0)
+        made = Timeline(3, Executor(connect(0), connect))
+        made.apply(CreateTable(ITEMS))
+        yield made, consumer
+
+
+Scripted = tuple[Timeline, psycopg.Connection]
+
+
+def rows(consumer: psycopg.Connection) -> list[int]:
+    return [row[0] for row in consumer.execute("SELECT id FROM items ORDER BY id")]
+
+
+def run(made: Timeline, *operations: Operation) -> None:
+    for _ in made.perform("script", lambda: operations):
+        pass
+
+
+def test_a_session_is_seen_from_its_commit_on(scripted: Scripted) -> None:
+    made, consumer = scripted
+    run(made, *insert(1), Begin(1, START), *insert(2, session=1), *insert(3))
+    assert rows(consumer) == [1, 3]
+    run(made, Begin(2, START), *insert(4, session=2), Commit(1))
+    assert rows(consumer) == [1, 2, 3]
+    run(made, Rollback(2), *insert(5))
+    assert rows(consumer) == [1, 2, 3, 5]
+    assert [row[0] for row in made.state.contents("items")] == ["1", "2", "3", "5"]
+
+
+def test_a_session_goes_back_to_a_savepoint(scripted: Scripted) -> None:
+    made, consumer = scripted
+    script: list[Operation] = [
+        Begin(1, START), *insert(1, session=1), Savepoint(1, 'a "b'), *insert(2, session=1),
+        RollbackTo(1, 'a "b'), *insert(3, session=1), Commit(1),
+    ]  # fmt: skip
+    run(made, *script)
+    assert rows(consumer) == [1, 3]
+
+
+def test_a_session_changes_what_it_wrote_itself(scripted: Scripted) -> None:
+    made, consumer = scripted
+    run(made, *insert(1), Begin(1, START), *insert(2, session=1))
+    run(
+        made,
+        Update("items", (1, 2), ("name",), 1, START, session=1),
+        Delete("items", (2,), session=1),
+        Commit(1),
+    )
+    (name,) = (row[1] for row in made.state.contents("items"))
+    assert consumer.execute("SELECT id, name FROM items").fetchall() == [(1, name)]
+
+
+@pytest.mark.parametrize("count", [1, COPY_FROM])
+def test_a_refusal_in_a_session_leaves_its_transaction_as_it_was(scripted: Scripted, count: int) -> None:
+    made, consumer = scripted
+    consumer.execute(b"ALTER TABLE items ADD CONSTRAINT unknown_rule CHECK (id <> 3)")
+    run(made, Begin(1, START), *insert(1, session=1))
+    state = made.state
+    bad = Insert("items", 3, count, START, cells={"id": tuple(map(str, range(3, 3 + count)))}, session=1)
+    with pytest.raises(ExecutionError, match="unknown_rule"):
+        run(made, *insert(2, session=1), bad, *insert(900, session=1))
+    assert made.state.sessions[1].operations == (*state.sessions[1].operations, *insert(2, session=1))
+    assert rows(consumer) == []
+    run(made, *insert(901, session=1), Commit(1))
+    assert rows(consumer) == [1, 2, 901]
+    assert consumer.execute("SELECT count(DISTINCT xmin::text) FROM items").fetchone() == (1,)
+
+
+def test_a_reset_ends_the_transactions_of_all_sessions(database: Database) -> None:
+    with ExitStack() as opened:
+
+        def connect(number: int) -> psycopg.Connection:
+            return opened.enter_context(psycopg.connect(database.dsn, autocommit=True))
+
+        consumer, executor = connect(0), Executor(connect(0), connect)
+        made = Timeline(3, executor)
+        run(made, CreateTable(ITEMS), Begin(1, START), *insert(1, session=1), Begin(2, START))
+        executor.reset()
+        assert consumer.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND state LIKE 'idle in%'"
+        ).fetchone() == (0,)
+        assert rows(consumer) == []
+        consumer.execute("DROP TABLE items")
+        again = Timeline(3, executor)
+        run(again, CreateTable(ITEMS), Begin(1, START), *insert(1, session=1), Commit(1))
+        assert rows(consumer) == [1]
 
 
 # SQL of the user's own

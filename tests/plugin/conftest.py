@@ -114,7 +114,7 @@ def processes(text: str) -> list[str]:
 
 def facts(output: str) -> dict[str, str]:
     """What the failure section says below the operations: ``seed``, ``again``, ``history``, ..."""
-    names = "seed|again|history|as SQL|database|stop it"
+    names = "seed|again|in code|history|as SQL|database|stop it"
     return dict(re.findall(rf"^({names}) +(\S.*)$", output, flags=re.MULTILINE))
 
 

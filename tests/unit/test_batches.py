@@ -113,7 +113,7 @@ def test_parents_are_rows_that_are_there():
 
 def test_a_parent_that_must_be_and_is_not_there_is_named():
     made = timeline(CUSTOMERS, PAIRS)
-    with pytest.raises(NotApplicable, match="'left' of 'pairs' needs a row of 'customers', which is empty"):
+    with pytest.raises(NotApplicable, match="'left' of 'pairs' needs a row of 'customers': it is empty"):
         generator(made).plan("pairs", 1)
 
 

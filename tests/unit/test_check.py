@@ -26,6 +26,8 @@ from pytest_kroft.model.operations import (
     AddColumn,
     AddEnumValue,
     AlterType,
+    Begin,
+    Commit,
     CreateTable,
     CreateType,
     Delete,
@@ -36,6 +38,9 @@ from pytest_kroft.model.operations import (
     Operation,
     RenameColumn,
     RenameTable,
+    Rollback,
+    RollbackTo,
+    Savepoint,
     SetDefault,
     SetNullable,
     Sync,
@@ -213,6 +218,20 @@ REFUSED: list[tuple[Operation, type[Exception], list[str]]] = [
     (AddEnumValue("level", "low"), AlreadyExists, ["label", "'low'", "'level'"]),
     (AddEnumValue("level", "x", "middle"), OperationError, ["'middle'", "low, high"]),
     (AddEnumValue("level", ""), DefinitionError, ["label"]),
+    # Sessions; see test_check_sessions.py
+    (Begin(0, START), NotApplicable, ["numbered from 1", "not 0"]),
+    *[
+        (op, NotApplicable, ["session 1 has begun no transaction", "open sessions: none"])
+        for op in (
+            Commit(1),
+            Rollback(1),
+            Savepoint(1, "a"),
+            RollbackTo(1, "a"),
+            Insert("log", 3, 1, START, session=1),
+            Update("log", (1, 2), (), 1, START, session=1),
+            Delete("log", (1, 2), session=1),
+        )
+    ],
 ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_kroft.errors import NotApplicable, OperationError, Protected, UnknownColumn
@@ -202,7 +204,6 @@ def test_what_cannot_apply_is_refused_with_a_reason(state, operation, error, rea
         update(rows=(3, 1), columns=("name", "tier"), cells={"tier": ("1", None)}),
         update(columns=("email",), fresh=4),
         update(columns=("email",), cells={"email": ("a",)}),
-        update(rows=(1, 2), columns=("email",), cells={"email": ("b", "a")}),
         update("orders", columns=(), cells={"updated_at": (None,)}),
         update("orders", columns=("id",), fresh=4),
         update("tree", rows=(2,), columns=("id", "parent"), cells={"id": ("5",), "parent": ("5",)}),
@@ -251,3 +252,14 @@ def test_numbers_are_compared_by_value():
 def test_a_unique_set_goes_with_its_column(state):
     after = fold([DropColumn("customers", "email"), AddColumn("customers", Column("email", "text"))], state)
     check(after, insert(count=2, cells={"email": ("c", "c")}))
+
+
+def test_an_update_hands_no_unique_value_from_row_to_row():
+    made = timeline(CUSTOMERS, rows=3)
+    made.apply(Update("customers", (1, 2), ("email",), 1, START, cells={"email": ("a", "b")}))
+    swap = Update("customers", (1, 2), ("email",), 2, START, cells={"email": ("b", "a")})
+    with pytest.raises(NotApplicable, match="would get the unique value of row number 2, which the same"):
+        made.apply(swap)
+    made.apply(replace(swap, cells={"email": ("a", "c")}))
+    made.apply(Update("customers", (2,), ("email",), 3, START, cells={"email": (None,)}))
+    made.apply(Update("customers", (1, 2), ("email",), 4, START, cells={"email": ("d", "c")}))

@@ -42,6 +42,11 @@ WORDS = {
     "create_type": "create type level (low, high)",
     "drop_type": "drop type level",
     "add_enum_value": "add label middle to type level after low",
+    "begin": "begin session 1 at 2020-01-01 00:00:00",
+    "commit": "commit session 1",
+    "rollback": "roll back session 2",
+    "savepoint": 'set savepoint "; -- in session 1',
+    "rollback_to": 'roll back session 1 to savepoint "; --',
     "sync": "sync",
     "observed": "the test wrote 2 rows of orders and removed 1",
 }

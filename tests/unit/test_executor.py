@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from unittest.mock import MagicMock
 
 import psycopg
@@ -11,7 +12,21 @@ import pytest
 from pytest_kroft.errors import ExecutionError, KroftError
 from pytest_kroft.model.choices import SeededChoices
 from pytest_kroft.model.clock import START
-from pytest_kroft.model.operations import CreateTable, CreateType, Insert, Observed, Sync
+from pytest_kroft.model.operations import (
+    Begin,
+    Commit,
+    CreateTable,
+    CreateType,
+    Delete,
+    Insert,
+    Observed,
+    Operation,
+    Rollback,
+    RollbackTo,
+    Savepoint,
+    Sync,
+    kind,
+)
 from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.timeline import Timeline
 from pytest_kroft.planning.batches import BatchGenerator
@@ -22,7 +37,7 @@ from pytest_kroft.planning.schema import SchemaManager
 from pytest_kroft.postgres.executor import COPY_FROM, Executor
 from pytest_kroft.simulation import SimulationRunner
 from tests.definitions import LEVEL, LOG, MOOD, Column
-from tests.fakes import Wire, connected
+from tests.fakes import ENDS, Wire, connected
 
 ITEMS = TableDefinition(
     "Item s",
@@ -392,35 +407,31 @@ def test_a_lock_that_is_not_given_names_who_holds_it(schema, wire):
         schema.drop_column("mood")
 
 
-def observing(connection: MagicMock, *columns: Column) -> tuple[Timeline, Executor]:
-    executor = Executor(connection)
-    made = Timeline(3, executor)
+def observing(connection: MagicMock, *columns: Column) -> Timeline:
+    made = Timeline(3, Executor(connection))
     made.apply(
         CreateTable(
             TableDefinition("t", [Column("id", "int", primary_key=True), Column("n", "int"), *columns])
         )
     )
-    return made, executor
+    return made
 
 
 def test_what_only_the_server_can_compute_is_read_before_the_commit(link):
     connection, wire = link
-    made, executor = observing(connection, Column("twice", "int", generated="n * 2"))
+    made = observing(connection, Column("twice", "int", generated="n * 2"))
     wire.sent.clear()
     wire.answers.extend([[], [("8", "4"), ("7", None)]])
     made.apply(Insert("t", 1, 2, START, cells={"id": ("7", "8"), "n": (None, "2")}))
     assert wire.sent[2:] == ['SELECT "id"::text, "twice"::text FROM "public"."t"', "COMMIT"]
     assert '"twice"' not in wire.sent[1]
-    assert executor.observed == Observed("t", "server", (1, 2), {"twice": (None, "4")})
-    made.apply(executor.observed)
+    assert made.history[-1] == Observed("t", "server", (1, 2), {"twice": (None, "4")})
     assert list(made.state.contents("t")) == [("7", None, None), ("8", "2", "4")]
-    made.apply(Sync())
-    assert executor.observed is None
 
 
 def test_a_row_that_the_server_does_not_have_is_told(link):
     connection, wire = link
-    made, _ = observing(connection, Column("twice", "int", generated="n * 2"))
+    made = observing(connection, Column("twice", "int", generated="n * 2"))
     wire.answers.extend([[], [("9", "4")]])
     with pytest.raises(ExecutionError, match=r"the server has no row 7 of 't'.*adopt_rows"):
         made.apply(Insert("t", 1, 1, START, cells={"id": ("7",)}))
@@ -429,22 +440,89 @@ def test_a_row_that_the_server_does_not_have_is_told(link):
 
 def test_a_volatile_default_is_observed_in_the_rows_that_are_there(link):
     connection, wire = link
-    made, executor = observing(connection)
+    made = observing(connection)
     schema = SchemaManager(made, SeededChoices(1))
     schema.add_column("t", Column("a", "timestamp", default="now()"))
-    assert executor.observed is None
+    assert kind(made.history[-1]) == "add_column"
     made.apply(Insert("t", 1, 1, START, cells={"id": ("7",)}))
     wire.answers.extend([[], [("7", "2020-01-01 00:00:00")]])
     schema.add_column("t", Column("b", "timestamp", default="now()"))
-    assert executor.observed == Observed("t", "server", (1,), {"b": ("2020-01-01 00:00:00",)})
+    assert made.history[-1] == Observed("t", "server", (1,), {"b": ("2020-01-01 00:00:00",)})
     schema.add_column("t", Column("c", "int", default="5"))
-    assert executor.observed is None
+    assert kind(made.history[-1]) == "add_column"
 
 
 def test_a_statement_without_rows_goes_by_the_protocol_that_takes_one_command(schema, wire):
-    wire.binary.clear()
+    wire.extended.clear()
     schema.set_default("mood", default="'ok'")
-    assert wire.binary == [True]
+    assert wire.extended == [True]
+
+
+def test_many_operations_go_together_each_a_transaction_of_its_own(made, wire):
+    wire.flushes = 0
+    plan: list[Operation] = [
+        Insert("Item s", 1, 1, START),
+        Insert("Item s", 2, 1, START),
+        Delete("Item s", (1,)),
+    ]
+    assert len(list(made.perform("many", lambda: plan))) == 3
+    assert wire.flushes == 1
+    assert [text for text in wire.sent if text in ENDS] == ["BEGIN", "COMMIT"] * 3
+
+
+def test_the_server_counts_the_rows_of_what_is_committed_unseen(made, mutations, wire):
+    mutations.insert(rows=[{"id": 7}, {"id": 8}])
+    mutations.update(keys=[7], values={"mood": "ok"})
+    mutations.delete(keys=[8])
+    assert [text.split()[0] for text in wire.checked] == ["INSERT", "UPDATE", "DELETE"]
+
+
+def test_what_waits_is_sent_before_a_copy_and_before_a_sync(made, wire):
+    wire.flushes = 0
+    many = Insert("Item s", 2, COPY_FROM, START)
+    steps = made.perform(
+        "many", lambda: [Insert("Item s", 1, 1, START), many, Delete("Item s", (1,)), Sync()]
+    )
+    assert len(list(steps)) == 4
+    assert wire.flushes == 2
+    words = [text.split()[0] for text in wire.statements if "setval" not in text]
+    assert words == ["INSERT", "COPY", "DELETE"]
+
+
+def test_a_session_has_a_connection_and_a_transaction_of_its_own(link):
+    connection, wire = link
+    opened: list[int] = []
+
+    def connect(number: int) -> Any:
+        opened.append(number)
+        return link[0]
+
+    made = Timeline(3, Executor(connection, connect))
+    made.apply(CreateTable(LOG))
+    wire.sent.clear()
+    script: list[Operation] = [
+        Begin(2, START),
+        Insert("log", 1, 1, START, session=2),
+        Savepoint(2, 's"p'),
+        RollbackTo(2, 's"p'),
+        Commit(2),
+        Begin(2, START),
+        Rollback(2),
+    ]
+    list(made.perform("script", lambda: script))
+    assert opened == [2]
+    insert = wire.sent.pop(1)
+    assert insert.startswith('INSERT INTO "public"."log"')
+    begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
+    assert wire.sent == [
+        begin, 'SAVEPOINT "s""p"', 'ROLLBACK TO SAVEPOINT "s""p"', "COMMIT", begin, "ROLLBACK",
+    ]  # fmt: skip
+
+
+def test_a_session_needs_a_connection(link):
+    made = Timeline(3, Executor(link[0]))
+    with pytest.raises(ValueError, match="session 1 needs a connection of its own"):
+        made.apply(Begin(1, START))
 
 
 @pytest.mark.parametrize(

@@ -31,12 +31,13 @@ from pytest_kroft.model.operations import (
     Update,
     kind,
 )
+from pytest_kroft.model.state import State
 from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.model.timeline import Timeline
 from pytest_kroft.planning.mutations import FEW as FEW_ROWS
 from pytest_kroft.planning.mutations import WEIGHTS, MutationEngine
 from pytest_kroft.planning.policy import POLICIES, EvolutionPolicy
-from tests.definitions import CUSTOMERS, LOG, MODEST, ODD, ORDERS, PAIRS, TREE, Column, timeline
+from tests.definitions import CUSTOMERS, LOG, MODEST, ODD, ORDERS, PAIRS, TREE, Column, committed, timeline
 
 
 def engine(made: Timeline, policy: str = "everything", seed: int = 1) -> MutationEngine:
@@ -233,17 +234,16 @@ SKIPPING = TableDefinition(
 )
 
 
-class Refusing(Timeline):
+def refusing(error: Exception) -> Timeline:
     """A timeline whose server refuses the second insert, or does not take it as applicable any more."""
+    inserts = []
 
-    def __init__(self, error: Exception) -> None:
-        super().__init__(1)
-        self.error = error
+    def execute(before: State, operation: Operation, after: State) -> None:
+        inserts.extend([operation] if isinstance(operation, Insert) else [])
+        if len(inserts) > 1:
+            raise error
 
-    def apply(self, operation: Operation) -> None:
-        if sum(isinstance(done, Insert) for done in self.history) == 1:
-            raise self.error
-        super().apply(operation)
+    return Timeline(1, execute)
 
 
 REFUSALS = [ExecutionError("insert", "no", statement="INSERT", sqlstate="23505"), NotApplicable("no")]
@@ -251,7 +251,7 @@ REFUSALS = [ExecutionError("insert", "no", statement="INSERT", sqlstate="23505")
 
 @pytest.mark.parametrize("error", REFUSALS)
 def test_a_refusal_after_the_first_transaction_says_what_was_done(error):
-    made = Refusing(error)
+    made = refusing(error)
     made.apply(CreateTable(SKIPPING))
     mutations = engine(made)
     with pytest.raises(
@@ -265,7 +265,7 @@ def test_a_refusal_after_the_first_transaction_says_what_was_done(error):
 
 def test_a_mix_does_not_hide_a_refusal_after_the_first_transaction():
     def mutated(seed: int) -> tuple[str, int]:
-        made = Refusing(NotApplicable("no"))
+        made = refusing(NotApplicable("no"))
         made.apply(CreateTable(SKIPPING))
         try:
             outcome = f"{engine(made, 'calm', seed).mutate(count=5)} changed"
@@ -282,7 +282,7 @@ def test_what_cannot_follow_is_refused_before_anything_is_done():
     mutations = engine(made)
     plans = [Insert("t", 1, 1, START), Insert("t", 2, 1, START)]  # both hold 1
     with pytest.raises(NotApplicable, match="repeat a unique value"):
-        mutations._apply_all(plans)
+        mutations._perform("two inserts", lambda: plans)
     assert len(made.state.table("t").rows) == 0
     assert mutations.counters.total() == 0
 
@@ -364,10 +364,13 @@ def test_counters_add_up():
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_mix_counts_what_it_does_and_does_what_the_policy_allows(policy):
-    allowed = {"insert", "update", "sync"} | {
-        {"delete": "delete", "delete_reinsert": "delete", "truncate": "truncate"}.get(name, "insert")
-        for name in EvolutionPolicy.named(policy).hazards
+    transactions = {
+        "late_commit": {"begin", "commit"},
+        "rollback": {"begin", "rollback", "savepoint", "rollback_to"},
     }
+    rows = {"delete": {"delete"}, "delete_reinsert": {"delete"}, "truncate": {"truncate"}}
+    hazards = EvolutionPolicy.named(policy).hazards
+    allowed = {"insert", "update"}.union(*((transactions | rows).get(name, set()) for name in hazards))
     made = timeline(CUSTOMERS, ORDERS, ODD, LOG, PAIRS, TREE)
     mutations = engine(made, policy)
     start, seen = len(made.history), Counter[str]()
@@ -376,7 +379,7 @@ def test_a_mix_counts_what_it_does_and_does_what_the_policy_allows(policy):
         changed = mutations.mutate(count=4)
         new = made.history.operations[length:]
         rows = 0
-        for op in new:
+        for op in [shown for done in new for shown in committed(before, done)]:
             match op:
                 case Insert():
                     rows += op.count
@@ -393,22 +396,27 @@ def test_a_mix_counts_what_it_does_and_does_what_the_policy_allows(policy):
         assert changed == rows
         assert {kind(op) for op in new} <= allowed
     done = made.history.operations[start:]
-    assert mutations.counters == {**seen, "transactions": len(done)}
+    transactions = sum(bool(committed(before, op)) for before, op, _ in made.history.states()) - start
+    assert mutations.counters == {**seen, "transactions": transactions}
     held = sum(len(table.rows) for table in made.state.tables.values())
     assert held == seen["inserted"] - seen["deleted"]
-    assert {kind(op) for op in done} == allowed - {"sync"}
+    assert {kind(op) for op in done} == allowed
 
 
 def test_every_kind_of_the_mix_has_a_plan_and_is_drawn():
     seen = set()
-    made = timeline(CUSTOMERS, ORDERS, rows=10)
-    for seed in range(60):
+    made = timeline(CUSTOMERS, rows=30)
+    for seed in range(120):
         mutations = engine(made, seed=seed)
         length = len(made.history)
-        mutations.mutate("orders")
+        mutations.mutate("customers")
         seen.add(tuple(kind(op) for op in made.history.operations[length:]))
     assert {("insert",), ("update",), ("delete",), ("delete", "insert"), ("truncate",)} <= seen
-    assert set(WEIGHTS) == {"insert", "update", "delete", "delete_reinsert", "key_change", "truncate"}
+    assert {("begin", "insert"), ("begin", "update"), ("commit",)} <= seen
+    assert ("rollback",) in seen
+    assert any(kinds[:1] == ("savepoint",) and kinds[-1:] == ("rollback_to",) for kinds in seen)
+    rows = {"insert", "update", "delete", "delete_reinsert", "key_change", "truncate"}
+    assert set(WEIGHTS) == rows | {"late_commit", "rollback"}
 
 
 def test_what_the_draw_cannot_do_now_is_left_out():

@@ -8,8 +8,6 @@ from pytest_kroft.errors import DefinitionError
 from pytest_kroft.model.hazards import HAZARDS
 from pytest_kroft.planning.policy import POLICIES, EvolutionPolicy, as_policy
 
-READY = sorted(HAZARDS.keys() - {"late_commit", "rollback"})
-
 
 def test_the_policies_from_the_mildest_to_the_widest():
     assert POLICIES == ("calm", "churn", "additive", "evolving", "breaking", "everything")
@@ -29,7 +27,7 @@ def test_the_policies_from_the_mildest_to_the_widest():
         "default_change",
         "enum_value",
     }
-    assert hazards["everything"] == set(READY)
+    assert hazards["everything"] == set(HAZARDS)
     assert all(EvolutionPolicy.named(name).name == name for name in POLICIES)
 
 
@@ -47,8 +45,6 @@ def test_the_policies_from_the_mildest_to_the_widest():
         ({"drop_weight": 0.5}, "drop_weight"),
         ({"max_additions": -1}, "max_additions"),
         ({"max_drops": "3"}, "max_drops"),
-        ({"hazards": {"late_commit"}}, "'late_commit' needs scripted transactions"),
-        ({"hazards": {"rollback"}}, "'rollback' needs scripted transactions"),
     ],
 )
 def test_a_policy_that_cannot_be_is_refused(fields, reason):
@@ -64,7 +60,7 @@ def test_a_policy_takes_in_what_its_hazards_imply():
     assert not policy.allows("drop_column", "truncate")
 
 
-@pytest.mark.parametrize("gone", READY)
+@pytest.mark.parametrize("gone", HAZARDS)
 def test_without_a_hazard_the_ones_that_imply_it_are_gone_too(gone):
     policy = EvolutionPolicy.named("everything").without(gone)
     implying = {name for name in HAZARDS if gone in HAZARDS[name].implies}

@@ -6,65 +6,82 @@ from pathlib import Path
 
 import pytest
 
-from pytest_kroft.model.clock import SECOND, START
+from pytest_kroft.model.clock import START
 from pytest_kroft.model.history import History
-from pytest_kroft.model.operations import CreateTable, Delete, Insert, Sync
-from pytest_kroft.model.tables import TableDefinition
+from pytest_kroft.model.narration import narrate
+from pytest_kroft.model.operations import CreateTable, Delete, Insert, Sync, Truncate
 from pytest_kroft.postgres.script import script
-from pytest_kroft.report import LAST, Run, failure_section, last_operations
-from tests.definitions import CUSTOMERS, LOG, Column, drive, timeline
+from pytest_kroft.report import LAST, MOST, Run, Searched, failure_section, latest, smallest
+from tests.definitions import CUSTOMERS, LOG, drive, timeline
+
+
+def paragraphs(history: History) -> list[list[str]]:
+    return latest(narrate(history))
 
 
 def test_nothing_done_is_said():
-    assert last_operations(History(1)) == ["Nothing was done to the database."]
+    assert paragraphs(History(1)) == [["Nothing was done to the database."]]
 
 
-def test_a_short_history_is_told_whole():
+def test_a_short_history_is_told_whole_with_its_hazards_in_sentences():
     made = timeline(CUSTOMERS)
     made.apply(Insert("customers", 1, 1, START, cells={"id": ("5",)}))
     made.apply(Delete("customers", (1,)))
-    assert last_operations(made.history) == [
-        "All 5 operations:",
-        "",
-        "  1  create type my mood (sad, ok, it's glad)",
-        "  2  create type level (low, high)",
-        "  3  create table customers (id, name, email, tier, mood, country)",
-        "  4  insert into customers: id 5",
-        "  5  delete from customers: id 5",
+    assert paragraphs(made.history) == [
+        ["All 5 operations:"],
+        [
+            "  1  create type my mood (sad, ok, it's glad)",
+            "  2  create type level (low, high)",
+            "  3  create table customers (id, name, email, tier, mood, country)",
+            "  4  insert into customers: id 5",
+            "  5  delete from customers: id 5",
+        ],
+        ["delete: rows are deleted; a reader that only asks for new and changed rows keeps them."],
     ]
-
-
-def test_rows_of_two_transactions_with_one_stamp_are_told():
-    table = TableDefinition(
-        "t", [Column("id", "int", primary_key=True), Column("at", "date")], updated_at="at"
-    )
-    made = timeline(table)
-    for first, stamp in enumerate([START, START + SECOND, START], start=1):
-        made.apply(Insert("t", first, 1, stamp))
-    told = [line.partition(";")[2] for line in last_operations(made.history)[-3:]]
-    assert told == [
-        " at 2020-01-01 00:00:00",
-        " at 2020-01-01 00:00:01",
-        f" at 2020-01-01 00:00:00, as in {len(made.history) - 2}",
-    ]
+    assert paragraphs(History(1, None, [Sync()])) == [["The only operation:"], ["  1  sync"], []]
 
 
 @pytest.mark.parametrize("total", [LAST - 1, LAST, LAST + 1, 100])
 def test_of_a_long_history_the_last_operations_are_told(total):
-    lines = last_operations(History(1, None, [CreateTable(LOG), *[Sync()] * (total - 1)]))
+    operations = [CreateTable(LOG), Insert("log", 1, 1, START), Truncate("log"), *[Sync()] * (total - 3)]
+    title, lines, hazards = paragraphs(History(1, None, operations))
     shown = min(total, LAST)
-    assert lines[0] == (
-        f"The last {LAST} of {total} operations:" if total > LAST else f"All {total} operations:"
-    )
-    assert lines[1] == ""
-    assert len(lines) == 2 + shown
+    whole = total == shown
+    assert title == [f"All {total} operations:" if whole else f"The last {LAST} of {total} operations:"]
     width = len(str(total))
-    assert [int(line.split()[0]) for line in lines[2:]] == list(range(total - shown + 1, total + 1))
+    assert [int(line.split()[0]) for line in lines] == list(range(total - shown + 1, total + 1))
     assert lines[-1] == f"  {total:>{width}}  sync"
+    if whole:
+        assert hazards[0].startswith("truncate: a table is emptied at once; ")
+    else:
+        assert hazards == [f"Hazards in all {total}: truncate"]
 
 
-def test_a_history_that_does_not_apply_is_told_all_the_same():
-    assert last_operations(History(1, None, [Delete("t", (1, 2))]))[-1] == "  1  delete from t: 2 rows"
+def test_the_smallest_history_is_told_as_such():
+    made = timeline(LOG)
+    made.apply(Truncate("log"))
+    told = narrate(made.history, "AssertionError: no")
+    title, lines, sentences = smallest(told, Searched(example=23, of=200, shrunk_from=31))
+    assert title == ["The smallest history that fails: 4 operations (example 23 of 200, shrunk from 31)"]
+    assert lines == [
+        "  1-3  create my mood, level, log",
+        "    4  truncate log                  fails: AssertionError: no",
+    ]
+    assert sentences[0].startswith("truncate: ")
+
+
+def test_what_a_search_does_not_know_is_left_out():
+    one, none, many = (narrate(History(1, None, [Sync()] * count)) for count in (1, 0, MOST + 5))
+    assert smallest(one, Searched())[0] == ["The smallest history that fails: 1 operation"]
+    assert smallest(one, Searched(example=3))[0][0].endswith("1 operation (example 3)")
+    assert smallest(one, Searched(of=9, shrunk_from=0))[0][0].endswith("1 operation (shrunk from 0)")
+    assert smallest(none, Searched(example=1, of=5)) == [
+        ["It fails before anything is done to the database (example 1 of 5)."]
+    ]
+    assert smallest(one, Searched("The replayed history"))[0] == ["The replayed history: 1 operation"]
+    (title,), lines, _ = smallest(many, Searched())
+    assert title == f"The smallest history that fails: {MOST + 5} operations; the last {MOST}:"
+    assert len(lines) == MOST
 
 
 def run(tmp_path: Path, **fields) -> Run:
@@ -76,9 +93,9 @@ def test_the_section_says_how_to_run_it_again_and_where_its_files_are(tmp_path):
     folder = tmp_path / "kroft"
     folder.mkdir()
     text = failure_section(made.history, folder / "3f9a.b", run(tmp_path))
-    told = last_operations(made.history)
-    assert text.splitlines()[: len(told) + 1] == [*told, ""]
-    assert text.splitlines()[len(told) + 1 :] == [
+    *paragraphs_told, facts = text.split("\n\n")
+    assert [told.splitlines() for told in paragraphs_told] == paragraphs(made.history)
+    assert facts.splitlines() == [
         "seed      --kroft-seed=7 (this test's own: 99)",
         "again     pytest 'tests/test_a.py::test_b[x y]' --kroft-seed=7",
         "history   kroft/3f9a.b.jsonl",
@@ -106,6 +123,31 @@ def test_what_cannot_be_saved_is_said(tmp_path):
     damaged = failure_section(History(1, None, [Delete("t", (1,))]), tmp_path / "x", run(tmp_path))
     assert damaged.count("could not be saved: ") == 2
     assert "no table 't'" in damaged
+
+
+def test_a_searched_history_is_had_again_from_its_file(tmp_path):
+    history = timeline(LOG, seed=99).history
+    text = failure_section(history, tmp_path / "a b", run(tmp_path, server="embedded"), searched=Searched())
+    assert text.split("\n\n")[-1].splitlines() == [
+        "again     pytest 'tests/test_a.py::test_b[x y]' '--kroft-replay=a b.jsonl' --kroft-server=embedded",
+        'in code   for _ in kroft_db.play(History.load("a b.jsonl")): ...',
+        "as SQL    psql -v ON_ERROR_STOP=1 -f 'a b.sql'",
+        "seed      --kroft-seed=7 (this test's own: 99)",
+    ]
+    assert History.load(tmp_path / "a b.jsonl") == history
+    assert (tmp_path / "a b.sql").read_text() == script(history)
+
+
+def test_a_searched_history_that_cannot_be_saved_is_told_all_the_same(tmp_path):
+    history = timeline(LOG, seed=99).history
+    text = failure_section(history, tmp_path / "no" / "a", run(tmp_path), searched=Searched(), failure="x")
+    told, facts = text.split("\n\n")[1:]
+    assert told == "  1-3  create my mood, level, log    fails: x"
+    assert [line.partition(":")[0] for line in facts.splitlines()] == [
+        "history   could not be saved",
+        "as SQL    could not be saved",
+        "seed      --kroft-seed=7 (this test's own",
+    ]
 
 
 def test_the_line_to_paste_has_every_option_that_was_given(tmp_path):

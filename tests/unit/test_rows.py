@@ -12,6 +12,7 @@ from tests.definitions import MODEST
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("append"), st.integers(1, 2 * CHUNK + 1)),
+        st.tuples(st.just("late"), st.integers(0, 10**6)),
         st.tuples(st.just("change"), st.integers(0, 10**6)),
         st.tuples(st.just("remove"), st.integers(0, 10**6)),
         st.tuples(st.just("remove all but"), st.integers(0, 10**6)),
@@ -32,6 +33,11 @@ def test_rows_behave_as_a_plain_dict(steps):
             last += number
             rows = rows.put(new)
             model.update({row.number: row for row in new})
+        elif step == "late":
+            missing = [n for n in range(1, last) if n not in model]
+            new = [Row(n, stamp) for n in missing[:: -1 - number % 5]]
+            rows = rows.put(new)
+            model = dict(sorted({**model, **{row.number: row for row in new}}.items()))
         elif model and step == "change":
             chosen = list(model)[number % len(model) :: 7]
             changed = [model[n].with_cells({stamp: "x"}) for n in chosen]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,20 @@ from psycopg import sql
 from pytest_kroft.errors import HistoryError
 from pytest_kroft.model.clock import START
 from pytest_kroft.model.history import History
-from pytest_kroft.model.operations import CreateTable, Delete, Insert, Observed, RenameTable, Sync, Update
+from pytest_kroft.model.operations import (
+    Begin,
+    Commit,
+    CreateTable,
+    Delete,
+    Insert,
+    Observed,
+    RenameTable,
+    Rollback,
+    RollbackTo,
+    Savepoint,
+    Sync,
+    Update,
+)
 from pytest_kroft.model.types import parse_type
 from pytest_kroft.postgres.script import SETTINGS, comment, render, script
 from pytest_kroft.postgres.statements import (
@@ -123,5 +138,61 @@ def test_a_history_that_does_not_apply_has_no_script():
 def test_every_history_has_a_script_with_each_operation_in_words(seed):
     made = drive(timeline(seed=seed, rows=2), 40, seed=seed)
     told = [line for line in script(made.history).split("\n") if line.startswith("-- ")]
-    numbers = [line.split()[1] for line in told]
+    numbers = [line.split()[1] for line in told if "is still open" not in line]
     assert [str(number) for number in range(1, len(made.history) + 1)] == numbers
+    assert len(told) - len(numbers) == len(made.state.sessions)
+
+
+def test_a_session_is_one_transaction_where_it_commits():
+    made = timeline(CUSTOMERS, rows=1)
+    for op in (
+        Begin(1, START + 1),
+        Insert("customers", 2, 1, START + 1, session=1),
+        Begin(2, START + 2),
+        Update("customers", (1,), ("name",), 1, START + 2, cells={"name": ("Ann",)}, session=2),
+        Insert("customers", 3, 1, START + 3),
+        Savepoint(1, "here"),
+        Insert("customers", 4, 1, START + 1, session=1),
+        RollbackTo(1, "here"),
+        Rollback(2),
+        Update("customers", (2,), ("name",), 2, START + 1, cells={"name": ("Bob",)}, session=1),
+        Commit(1),
+        Begin(2, START + 4),
+    ):
+        made.apply(op)
+    told = script(made.history).partition("-- 5  ")[2].split("\n\n-- ")
+    schedule = [(words.splitlines()[0], sql_words(words)) for words in told]
+    moved, whole = ["SELECT"], ["BEGIN", "INSERT", "SELECT", "COMMIT"]
+    assert schedule == [
+        ("begin session 1 at 2020-01-01 00:00:00.000001", []),
+        ("6  insert into customers in session 1: id 2", moved),
+        ("7  begin session 2 at 2020-01-01 00:00:00.000002", []),
+        ("8  update customers set name in session 2: id 1", []),
+        ("9  insert into customers: id 3", whole),
+        ("10  set savepoint here in session 1", []),
+        ("11  insert into customers in session 1: id 4", moved),
+        ("12  roll back session 1 to savepoint here", []),
+        ("13  roll back session 2", []),
+        ("14  update customers set name in session 1: id 2", []),
+        ("15  commit session 1: customers id 2 appears", ["BEGIN", "INSERT", "UPDATE", "COMMIT"]),
+        ("16  begin session 2 at 2020-01-01 00:00:00.000004", []),
+        ("session 2 is still open; its work is not here", []),
+    ]
+
+
+def test_what_sessions_wrote_to_a_table_without_a_key_is_the_same_in_commit_order():
+    made = timeline(LOG, rows=2)
+    for op in (
+        Begin(1, START + 1),
+        Update("log", (1, 2), ("n",), 1, START + 1, cells={"n": ("7", "7")}, session=1),
+        Insert("log", 3, 1, START + 1, session=1),
+        Delete("log", (1, 2, 3), session=1),
+        Commit(1),
+    ):
+        made.apply(op)
+    assert sql_words(script(made.history))[-5:] == ["BEGIN", "UPDATE", "INSERT", "DELETE", "COMMIT"]
+
+
+def sql_words(text: str) -> list[str]:
+    """The first words of the statements in a script."""
+    return re.findall(r"^(BEGIN|COMMIT|INSERT|UPDATE|DELETE|SELECT)\b", text, re.MULTILINE)

@@ -6,17 +6,27 @@ import pytest
 
 from pytest_kroft.errors import NotApplicable
 from pytest_kroft.model.choices import SeededChoices
-from pytest_kroft.model.operations import Delete, Insert, Sync, Truncate, Update, kind
+from pytest_kroft.model.operations import (
+    Begin,
+    Commit,
+    Delete,
+    Insert,
+    Rollback,
+    RowOperation,
+    Sync,
+    Update,
+    kind,
+)
 from pytest_kroft.model.timeline import Timeline
 from pytest_kroft.planning.evolution import EvolutionController
 from pytest_kroft.planning.mutations import MutationEngine
-from pytest_kroft.planning.policy import POLICIES, EvolutionPolicy
+from pytest_kroft.planning.policy import POLICIES, EvolutionPolicy, as_policy
 from pytest_kroft.simulation import SimulationRunner
-from tests.definitions import CUSTOMERS, LOG, ORDERS, timeline
+from tests.definitions import CUSTOMERS, LOG, ORDERS, committed, timeline
 
 
-def runner(made: Timeline, policy: str = "everything", seed: int = 1) -> SimulationRunner:
-    choices, chosen = SeededChoices(seed), EvolutionPolicy.named(policy)
+def runner(made: Timeline, policy: EvolutionPolicy | str = "everything", seed: int = 1) -> SimulationRunner:
+    choices, chosen = SeededChoices(seed), as_policy(policy)
     mutations = MutationEngine(made, choices, chosen)
     return SimulationRunner(made, choices, mutations, EvolutionController(made, choices, chosen))
 
@@ -27,11 +37,13 @@ def test_a_run_reports_what_it_did(policy):
     start = len(made.history)
     report = runner(made, policy).run(10, 20)
     done = made.history.operations[start:]
+    shown = [committed(before, op) for before, op, _ in made.history.states()][start:]
+    writes = [op for ops in shown for op in ops]
     assert (report.seed, report.operations, len(report.batches)) == (1, len(done), 10)
-    assert report.inserted == sum(op.count for op in done if isinstance(op, Insert))
-    assert report.updated == sum(len(op.rows) for op in done if isinstance(op, Update))
-    assert report.transactions == sum(isinstance(op, Insert | Update | Delete | Truncate) for op in done)
-    assert report.deleted >= sum(len(op.rows) for op in done if isinstance(op, Delete))
+    assert report.inserted == sum(op.count for op in writes if isinstance(op, Insert))
+    assert report.updated == sum(len(op.rows) for op in writes if isinstance(op, Update))
+    assert report.transactions == sum(bool(ops) and isinstance(ops[0], RowOperation) for ops in shown)
+    assert report.deleted >= sum(len(op.rows) for op in writes if isinstance(op, Delete))
     assert sum(batch.rows for batch in report.batches) == report.inserted + report.updated + report.deleted
     assert sum(isinstance(op, Sync) for op in done) == 10
     assert isinstance(done[-1], Sync)
@@ -60,6 +72,24 @@ def test_a_stream_yields_after_each_batch():
         assert isinstance(made.history[-1], Sync)
         assert batch.version == made.state.version
     assert numbers == [(number, 6) for number in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    "hazards, ends",
+    [({"late_commit"}, Commit), ({"rollback"}, Rollback), ({"late_commit", "rollback"}, Commit)],
+)
+def test_no_transaction_is_open_after_the_last_batch(hazards, ends):
+    open_before_the_end = 0
+    for seed in range(10):
+        made = timeline(CUSTOMERS, ORDERS, rows=3)
+        runner(made, EvolutionPolicy(hazards), seed).run(4, 10)
+        *_, last, sync = made.history
+        assert made.state.sessions == {}
+        assert isinstance(sync, Sync)
+        open_before_the_end += isinstance(last, ends)
+        begun = sum(isinstance(op, Begin) for op in made.history)
+        assert begun == sum(isinstance(op, Commit | Rollback) for op in made.history)
+    assert open_before_the_end
 
 
 def test_what_a_consumer_stops_is_not_done():

@@ -34,6 +34,7 @@ from pytest_kroft.postgres.statements import (
     MoveSequence,
     UpdateAll,
     UpdateRows,
+    around,
     observed_writes,
     statements,
 )
@@ -49,7 +50,8 @@ def sent(state: State, operation: Operation):
 def test_every_operation_of_a_history_has_statements_of_its_kind(seed):
     made = drive(timeline(seed=seed, rows=3), 60, seed=seed)
     for before, op, after in made.history.states():
-        found = statements(before, op, after)
+        earlier, later = around(before, op, after)
+        found = statements(earlier, op, later)
         commands = [item for item in found if isinstance(item, Command)]
         match op:
             case Sync():
@@ -75,7 +77,8 @@ def test_every_operation_of_a_history_has_statements_of_its_kind(seed):
 def test_no_value_is_ever_part_of_a_statement_on_rows(seed):
     made = drive(timeline(seed=seed, rows=3), 30, "churn", seed=seed)
     for before, op, after in made.history.states():
-        for item in statements(before, op, after):
+        earlier, later = around(before, op, after)
+        for item in statements(earlier, op, later):
             if isinstance(item, InsertRows | UpdateRows | DeleteRows):
                 names = len(getattr(item, "keys", ())) + len(getattr(item, "fields", ()))
                 assert all(len(row) == names for row in item.rows)

@@ -7,9 +7,9 @@ import pytest
 from pytest_kroft.errors import ExecutionError, NotApplicable
 from pytest_kroft.model.clock import START
 from pytest_kroft.model.fold import apply
-from pytest_kroft.model.operations import CreateTable, Delete, Insert, Sync, Truncate
+from pytest_kroft.model.operations import CreateTable, Delete, Insert, Operation, Sync, Truncate
 from pytest_kroft.model.state import State
-from pytest_kroft.model.timeline import Timeline
+from pytest_kroft.model.timeline import Step, Timeline
 from tests.definitions import LOG
 
 
@@ -60,3 +60,96 @@ def test_what_the_server_has_already_is_adopted_without_executing_it():
     with pytest.raises(NotApplicable):
         made.adopt(Delete("log", (1,)))
     assert len(made.history) == 1
+
+
+class Later:
+    """Lets operations wait, as the executor does; refuses one at the end, with all behind it."""
+
+    def __init__(self, bad: int | None = None) -> None:
+        self.bad = bad
+        self.waiting: list[Operation] = []
+        self.done: list[Operation] = []
+
+    def __call__(self, before, operation, after):
+        self.waiting.append(operation)
+
+    def settle(self):
+        while self.waiting:
+            if len(self.done) == self.bad:
+                raise ExecutionError("it", "no")
+            self.done.append(self.waiting.pop(0))
+
+    def forget(self):
+        count = len(self.waiting)
+        self.waiting.clear()
+        return count
+
+
+def inserts(*numbers):
+    return [Insert("log", number, 1, START) for number in numbers]
+
+
+def test_an_operation_by_itself_is_done_at_once():
+    server = Later()
+    made = Timeline(7, server)
+    made.apply(CreateTable(LOG))
+    assert server.done == [CreateTable(LOG)]
+
+
+def test_nobody_is_told_of_an_operation_that_is_not_done():
+    server = Later()
+    made = Timeline(7, server)
+    plan = [CreateTable(LOG), *inserts(1, 2), Sync(), *inserts(3)]
+    for before, operation in made.perform("call", lambda: plan):
+        assert operation in server.done
+        assert server.waiting == []
+        assert before is made.states[server.done.index(operation)]
+    assert server.done == plan == made.history.operations
+    assert made.history.calls[0].places == list(range(5))
+
+
+@pytest.mark.parametrize("bad", range(5))
+def test_what_the_server_did_not_do_is_taken_back(bad):
+    server = Later(bad)
+    made = Timeline(7, server)
+    plan = [CreateTable(LOG), *inserts(1, 2), Sync(), *inserts(3)]
+    told: list[Step] = []
+    with pytest.raises(ExecutionError):
+        told.extend(made.perform("call", lambda: plan))
+    assert [operation for _, operation in told] == server.done == made.history.operations == plan[:bad]
+    assert made.states == [State(7), *(after for *_, after in made.history.states())]
+    assert made.state is made.states[-1]
+    assert made.history.calls[0].places == list(range(bad))
+    server.bad = None
+    told = list(made.perform("the rest", lambda: plan[bad:]))
+    assert server.done == made.history.operations == plan
+    assert made.history.calls[1].places == list(range(bad, 5))
+
+
+def test_what_was_applied_before_the_plan_fails_is_done_and_told():
+    server = Later()
+    made = Timeline(7, server)
+    told: list[Step] = []
+    with pytest.raises(NotApplicable):
+        told.extend(made.perform("call", lambda: [CreateTable(LOG), *inserts(1), Delete("log", (1, 2, 3))]))
+    assert [operation for _, operation in told] == server.done == made.history.operations
+    assert len(told) == 2
+
+
+def test_a_call_that_is_left_early_has_done_what_it_told():
+    server = Later()
+    made = Timeline(7, server)
+    steps = made.perform("call", lambda: [CreateTable(LOG), Sync(), *inserts(1)])
+    next(steps)
+    steps.close()  # type: ignore[attr-defined]
+    assert server.done == made.history.operations == [CreateTable(LOG), Sync()]
+    assert made.history.calls[0].places == [0, 1]
+
+
+def test_a_timeline_that_is_done_again_is_settled():
+    first, server = Timeline(7), Later()
+    list(first.perform("call", lambda: [CreateTable(LOG), *inserts(1)]))
+    again = Timeline(7, server)
+    again.redo(first)
+    assert server.done == again.history.operations == first.history.operations
+    assert again.states == first.states

@@ -1,0 +1,231 @@
+"""The search for the smallest history that makes a test fail: Hypothesis answers the planners' questions.
+
+A test's body is run for one example after the other, each on the same database, emptied and begun anew. A
+failing example is shrunk by Hypothesis; then one operation after the other is left out of its history, so
+that none is left that could be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.errors import HypothesisException
+from hypothesis.strategies import DrawFn, SearchStrategy, composite
+
+from pytest_kroft.database import KroftDB
+from pytest_kroft.model.choices import AskingChoices, SeededChoices
+from pytest_kroft.model.diagnosis import hazard_names, hazards_in
+from pytest_kroft.model.history import History
+from pytest_kroft.model.shrinking import fewer_operations, plainer, tidied
+from pytest_kroft.replay import Recording
+from pytest_kroft.server import KroftServer
+
+Body = Callable[[], object]
+Ask = Callable[[int, int], int]
+
+
+@composite
+def asking(draw: DrawFn) -> Ask:
+    """A function that draws a whole number from its first argument to its second, at each call."""
+    # A composite has to draw something before it returns.
+    draw(st.just(None))
+    return lambda low, high: draw(_integers(low, high))
+
+
+_KNOWN: dict[tuple[int, int], SearchStrategy[int]] = {}
+
+
+def _integers(low: int, high: int) -> SearchStrategy[int]:
+    """The strategy of a range: to make it takes longer than to draw from it."""
+    if (low, high) not in _KNOWN:
+        _KNOWN[low, high] = st.integers(low, high)
+    return _KNOWN[low, high]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failing example: the error, the history that led to it, and which example it was, from 1."""
+
+    error: BaseException
+    history: History
+    example: int
+
+
+class Search:
+    """Runs a body on one database, example after example, and finds the smallest history that fails.
+
+    What was done to the database when the search was made is done again at the beginning of each example.
+
+    Args:
+        server: The server that lent the database.
+        database: The database, which the body uses.
+        failures: The classes of errors that are failures.
+        passes: Classes among them that are none; those of Hypothesis itself never are.
+    """
+
+    def __init__(
+        self,
+        server: KroftServer,
+        database: KroftDB,
+        failures: tuple[type[BaseException], ...] = (Exception,),
+        passes: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        self._server, self._database = server, database
+        self._failures = failures
+        self._passes: tuple[type[BaseException], ...] = (*passes, HypothesisException)
+        self._begun, self._spare = database.begun(), server.sessions(database)
+        self._body: Body = lambda: None
+        self.examples = 0
+        """How many examples were run."""
+        self.found: Failure | None = None
+        """The first failure, as it was found."""
+        self.smallest: Failure | None = None
+        """The latest failure, which is the smallest one at the end."""
+
+    def example(self, ask: Ask, body: Body) -> None:
+        """Run the body for one example, whose decisions are drawn; raises what the body raises."""
+        self.examples += 1
+        self._body = body
+        self._begin(AskingChoices(ask))
+        try:
+            body()
+        except self._failures as error:
+            if not isinstance(error, self._passes):
+                failure = Failure(error, self._database.history, self.examples)
+                self.found, self.smallest = self.found or failure, failure
+            raise
+
+    def minimise(self) -> BaseException:
+        """Make the smallest history smaller and plainer until nothing can go; the error it ends in."""
+        assert self.smallest is not None, "nothing has failed"
+        start = len(self._begun.timeline.history)
+        for candidates in (fewer_operations, plainer, fewer_operations, tidied):
+            while smaller := self._first_failing(candidates(self.smallest.history, start)):
+                self.smallest = smaller
+        # Last comes the run that everything which is shown belongs to.
+        last = self._again(self.smallest.history)
+        return last.error if last else self.smallest.error
+
+    def _first_failing(self, candidates: Iterable[History]) -> Failure | None:
+        fit = filter(self._is_allowed, candidates)
+        return next(filter(None, map(self._again, fit)), None)
+
+    def _is_allowed(self, history: History) -> bool:
+        """Whether a history holds no hazard that neither the policy nor the failure has: it would slip."""
+        assert self.found is not None, "nothing has failed"
+        known = self._database.policy.hazards | _hazards(self.found.history)
+        return _hazards(history) <= known
+
+    def _again(self, history: History) -> Failure | None:
+        """Run the body on exactly a history; the failure, if it fails as the smallest one does."""
+        assert self.smallest is not None, "nothing has failed"
+        recording = Recording(history, start=len(self._begun.timeline.history.calls))
+        self._begin(SeededChoices(self._database.seed), recording)
+        try:
+            self._body()
+        except self._failures as error:
+            if _origin(error) == _origin(self.smallest.error):
+                return replace(self.smallest, error=error, history=self._database.history)
+        return None
+
+    def _begin(self, choices: AskingChoices | SeededChoices, recording: Recording | None = None) -> None:
+        self._database.end_example()
+        in_place = self._server.empty(self._database, self._spare)
+        self._database.rewind(self._begun, choices, recording, anew=not in_place)
+
+
+def _hazards(history: History) -> frozenset[str]:
+    return frozenset(hazard_names(hazards_in(history)))
+
+
+def _origin(error: BaseException) -> tuple[type[BaseException], str, int]:
+    """What failures of one kind share: the class of the error, and where in the test it was raised."""
+    place, traceback = ("", 0), error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if "pytest_kroft" not in code.co_filename:
+            place = code.co_filename, traceback.tb_lineno
+        traceback = traceback.tb_next
+    return (type(error), *place)
+
+
+def searched(
+    search: Search,
+    body: Callable[..., object],
+    chosen: settings,
+    *,
+    key: bytes,
+    hypothesis_seed: int | None = None,
+) -> Callable[..., None]:
+    """A test as Hypothesis knows it, which runs the body for each example; its arguments are handed on.
+
+    Args:
+        search: Runs the examples.
+        body: The test's body, perhaps with ``@settings``, ``@seed`` or ``@reproduce_failure`` on it.
+        chosen: The settings.
+        key: Tells this test from others in Hypothesis's database of failures.
+        hypothesis_seed: Fixes what Hypothesis draws.
+    """
+
+    def test(ask: Ask, **arguments: object) -> None:
+        search.example(ask, lambda: body(**arguments))
+
+    test.__name__ = test.__qualname__ = getattr(body, "__name__", "test")
+    test.__doc__ = body.__doc__
+    for name in ("_hypothesis_internal_use_seed", "_hypothesis_internal_use_reproduce_failure"):
+        if hasattr(body, name):
+            setattr(test, name, getattr(body, name))
+    test._hypothesis_internal_add_digest = key  # type: ignore[attr-defined]  # noqa: SLF001
+    wrapped = chosen(given(ask=asking())(test))
+    return wrapped if hypothesis_seed is None else seed(hypothesis_seed)(wrapped)
+
+
+def settings_for(body: Callable[..., object], max_examples: int) -> settings:
+    """The settings of a search: those of the profile or of the test's own ``@settings``, made fit for it.
+
+    ``max_examples`` is that of the marker, unless ``@settings`` on the test says another number than the
+    profile does. Without a deadline of its own a test has none: it talks to a server. No health check is
+    made, as the fixtures are reset, and several failures are not told apart.
+    """
+    profile: settings = settings.default  # type: ignore[assignment]
+    own: settings = getattr(body, "_hypothesis_internal_use_settings", profile)
+    return settings(
+        own,
+        max_examples=max_examples if own.max_examples == profile.max_examples else own.max_examples,
+        deadline=None if own.deadline == profile.deadline else own.deadline,
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+        phases=[phase for phase in own.phases if phase not in (Phase.shrink, Phase.explain)],
+    )
+
+
+def find(
+    server: KroftServer,
+    database: KroftDB,
+    body: Body,
+    *,
+    max_examples: int = 200,
+    hypothesis_seed: int | None = None,
+) -> Search:
+    """Search without pytest: the search, with its smallest failure if there is one.
+
+    Args:
+        server: The server that lent the database.
+        database: The database, which the body uses.
+        body: Called once for each example.
+        max_examples: How many examples are tried.
+        hypothesis_seed: Fixes what Hypothesis draws.
+    """
+    search = Search(server, database)
+    chosen = settings(settings_for(body, max_examples), database=None)
+    test = searched(search, body, chosen, key=b"", hypothesis_seed=hypothesis_seed)
+    try:
+        test()
+    except Exception:
+        if search.smallest is None:
+            raise
+        search.minimise()
+    return search

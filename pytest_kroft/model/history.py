@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from pytest_kroft.errors import DefinitionError, HistoryError, OperationError
 from pytest_kroft.model.check import check
@@ -55,7 +55,13 @@ class History:
     def __iter__(self) -> Iterator[Operation]:
         return iter(self.operations)
 
-    def __getitem__(self, index: int) -> Operation:
+    @overload
+    def __getitem__(self, index: int) -> Operation: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Operation]: ...
+
+    def __getitem__(self, index: int | slice) -> Operation | list[Operation]:
         return self.operations[index]
 
     def append(self, operation: Operation) -> None:

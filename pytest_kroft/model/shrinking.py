@@ -9,33 +9,39 @@ is numbered and stamped from the beginning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import TypeVar
 
 from pytest_kroft.model.check import applies
-from pytest_kroft.model.clock import SECOND, START
 from pytest_kroft.model.fold import apply
 from pytest_kroft.model.history import History
 from pytest_kroft.model.operations import (
+    AddColumn,
     Begin,
     CreateTable,
-    Delete,
+    DropColumn,
     DropTable,
     Insert,
     Observed,
     Operation,
+    RenameColumn,
     Update,
+)
+from pytest_kroft.model.rewriting import (
+    Change,
+    joined,
+    recolumned,
+    renumbered,
+    restamped,
+    rows_left_out,
+    session_left_out,
+    simpler,
 )
 from pytest_kroft.model.state import State
 
 PAIRS_UPTO = 14
 """Pairs of operations are tried in histories of no more operations than that."""
-
-T = TypeVar("T")
-Change = Callable[[Operation], Operation | None]
-"""Makes another operation of one, or None to leave it out."""
 
 
 def fewer_operations(history: History, start: int = 0) -> Iterator[History]:
@@ -53,6 +59,8 @@ def fewer_operations(history: History, start: int = 0) -> Iterator[History]:
         size //= 2
     for place in reversed(drawn):
         yield from _without(history, [place], start)
+        yield from _merged(history, place, start)
+        yield from _by_another_column(history, place, start)
         yield from _tied_without(history, place, start)
     if len(drawn) <= PAIRS_UPTO:
         for pair in combinations(reversed(drawn), 2):
@@ -67,16 +75,19 @@ def plainer(history: History, start: int = 0) -> Iterator[History]:
         start: How many operations at the beginning stay as they are.
     """
     for place in reversed(_drawn(history, start)):
-        for operation in _plainer(history[place]):
+        for operation in simpler(history[place]):
             yield from _changed(history, start, _at(history[place], operation))
         operation = history[place]
         if isinstance(operation, Insert) and operation.count > 1:
-            half = operation.count // 2
-            for numbers in (range(operation.first + half, operation.first + operation.count),
-                            range(operation.first, operation.first + half)):  # fmt: skip
-                yield from _changed(history, start, _rows_left_out(operation.table, numbers))
+            half, life = operation.count // 2, _life(history, place, operation.table)
+            for numbers in (
+                range(operation.first + half, operation.first + operation.count),
+                range(operation.first, operation.first + half),
+            ):
+                change = rows_left_out(operation.table, numbers)
+                yield from _changed(history, start, change, life)
         if isinstance(operation, Begin):
-            yield from _changed(history, start, _session_left_out(operation.session))
+            yield from _changed(history, start, session_left_out(operation.session))
 
 
 def tidied(history: History, start: int = 0) -> Iterator[History]:
@@ -86,7 +97,7 @@ def tidied(history: History, start: int = 0) -> Iterator[History]:
         history: The history.
         start: How many operations at the beginning stay as they are.
     """
-    for change in (_renumbered(history, start), _restamped(history, start)):
+    for change in (renumbered(history, start), restamped(history, start)):
         yield from _changed(history, start, change)
 
 
@@ -97,15 +108,24 @@ def _drawn(history: History, start: int) -> list[int]:
 def _without(history: History, places: Collection[int], start: int) -> Iterator[History]:
     """The history without some operations, the rows that they made, and what does not apply without them."""
     places = {*places, *(place + 1 for place in places if _belongs_before(history, place + 1))}
-    inserts = [op for place in places if isinstance(op := history[place], Insert)]
-    changes = [_rows_left_out(op.table, range(op.first, op.first + op.count)) for op in inserts]
+    inserts = [(place, op) for place in places if isinstance(op := history[place], Insert)]
+    changes = [
+        (_life(history, place, op.table), rows_left_out(op.table, range(op.first, op.first + op.count)))
+        for place, op in inserts
+    ]
 
     def left(place: int, operation: Operation | None) -> Operation | None:
-        for change in changes:
-            operation = change(operation) if operation is not None else None
+        for life, change in changes:
+            operation = change(operation) if operation is not None and place in life else operation
         return None if place in places else operation
 
     yield from _kept(history, [left(place, op) for place, op in enumerate(history)], start)
+
+
+def _life(history: History, place: int, table: str) -> range:
+    """The places from one on, up to where the table that it is about is dropped, and its numbers end."""
+    later = range(place, len(history))
+    return range(place, next((n for n in later if history[n] == DropTable(table)), len(history)))
 
 
 def _belongs_before(history: History, place: int) -> bool:
@@ -122,6 +142,67 @@ def _belongs_before(history: History, place: int) -> bool:
             return definition.name == table
         case _:
             return False
+
+
+def _merged(history: History, place: int, start: int) -> Iterator[History]:
+    """The history with two operations as one: an insert with the next, or an update's cells given at once."""
+    operation = history[place]
+    if isinstance(operation, Insert) and place + 1 < len(history):
+        two = history[place + 1]
+        if isinstance(two, Insert) and _continues(operation, two):
+            yield from _kept(history, _with(history, {place: joined(operation, two), place + 1: None}), start)
+    if isinstance(operation, Update):
+        for earlier in range(start, place):
+            one = history[earlier]
+            if isinstance(one, Insert) and (one.table, (one.first,), one.count) == _single(operation):
+                whole = replace(one, cells={**one.cells, **operation.cells})
+                yield from _kept(history, _with(history, {earlier: whole, place: None}), start)
+
+
+def _single(update: Update) -> tuple[str, tuple[int, ...], int]:
+    """The table and the one row of an update, as an insert of that row alone has them."""
+    return update.table, update.rows, 1
+
+
+def _with(history: History, changed: Mapping[int, Operation | None]) -> list[Operation | None]:
+    return [changed.get(place, operation) for place, operation in enumerate(history)]
+
+
+def _continues(one: Insert, two: Insert) -> bool:
+    same = (one.table, one.session, one.cells.keys(), one.parents.keys())
+    follows = one.first + one.count == two.first
+    return follows and same == (two.table, two.session, two.cells.keys(), two.parents.keys())
+
+
+def _by_another_column(history: History, place: int, start: int) -> Iterator[History]:
+    """The history without a rename, an added column, or a return: another column takes its part."""
+    operation = history[place]
+    if isinstance(operation, RenameColumn):
+        change = recolumned(operation.table, operation.new_name, operation.column)
+        yield from _replaced(history, start, {place}, operation.table, change)
+    if not isinstance(operation, AddColumn):
+        return
+    returned = history[place - 1] == DropColumn(operation.table, operation.column.name)
+    before = _state_at(history, place - returned)
+    table, name = before.tables[operation.table], operation.column.name
+    for column in table.columns:
+        if (column.name == name) == returned and not (table.protection(column) or column.computed):
+            change = recolumned(operation.table, name, column.name, str(column.type))
+            yield from _replaced(history, start, {place - returned, place}, operation.table, change)
+
+
+def _state_at(history: History, place: int) -> State:
+    """The state before the operation at a place."""
+    return next(before for number, (before, _, _) in enumerate(history.states()) if number == place)
+
+
+def _replaced(
+    history: History, start: int, gone: Collection[int], table: str, change: Change
+) -> Iterator[History]:
+    """The history without some operations, with those changed that come after and are about their table."""
+    life = _life(history, min(gone), table)
+    again = [None if n in gone else change(op) if n in life else op for n, op in enumerate(history)]
+    yield from _kept(history, again, start)
 
 
 def _tied_without(history: History, place: int, start: int) -> Iterator[History]:
@@ -146,9 +227,10 @@ def _stamp(operation: Operation) -> int | None:
     return operation.stamp if isinstance(operation, Insert | Update | Begin) else None
 
 
-def _changed(history: History, start: int, change: Change) -> Iterator[History]:
-    """The history with its operations changed, if that makes it another one."""
-    operations = [op if place < start else change(op) for place, op in enumerate(history)]
+def _changed(history: History, start: int, change: Change, within: range | None = None) -> Iterator[History]:
+    """The history with its operations changed, all or those of some places, if that makes it another one."""
+    places = range(start, len(history)) if within is None else within
+    operations = [change(op) if place in places else op for place, op in enumerate(history)]
     if operations != history.operations:
         yield from _kept(history, operations, start)
 
@@ -182,126 +264,3 @@ def _kept(history: History, operations: Sequence[Operation | None], start: int) 
 def _at(old: Operation, new: Operation) -> Change:
     """Changes one operation, which is known by its identity: an equal one may be elsewhere."""
     return lambda operation: new if operation is old else operation
-
-
-def _plainer(operation: Operation) -> Iterator[Operation]:
-    match operation:
-        case Update(rows=rows, columns=columns, cells=cells):
-            yield from (_of_rows(operation, part) for part in _halves(len(rows)))
-            for name in columns if len(columns) > 1 else ():
-                left = tuple(column for column in columns if column != name)
-                parents = _less(operation.parents, name)
-                yield replace(operation, columns=left, cells=_less(cells, name), parents=parents)
-            yield from (replace(operation, cells=_less(cells, name)) for name in cells)
-        case Insert(cells=cells):
-            yield from (replace(operation, cells=_less(cells, name)) for name in cells)
-        case Delete(rows=rows):
-            yield from (replace(operation, rows=rows[part]) for part in _halves(len(rows)))
-        case _:
-            return
-
-
-def _halves(count: int) -> list[slice]:
-    return [slice(0, count // 2), slice(count // 2, count)] if count > 1 else []
-
-
-def _less(cells: Mapping[str, T], name: str) -> dict[str, T]:
-    return {key: values for key, values in cells.items() if key != name}
-
-
-def _of_rows(update: Update, part: slice) -> Update:
-    """An update of some of its rows."""
-    cells = {name: texts[part] for name, texts in update.cells.items()}
-    parents = {name: numbers[part] for name, numbers in update.parents.items()}
-    return replace(update, rows=update.rows[part], cells=cells, parents=parents)
-
-
-def _rows_left_out(table: str, gone: range) -> Change:
-    """Leaves rows out of the insert that made them, at its beginning or end, and of all done to them."""
-
-    def change(operation: Operation) -> Operation | None:
-        if getattr(operation, "table", None) != table:
-            return operation
-        match operation:
-            case Insert(first=first, count=count):
-                places = [index for index in range(count) if first + index not in gone]
-                return _of_places(operation, places) if places else None
-            case Update(rows=rows):
-                places = [index for index, number in enumerate(rows) if number not in gone]
-                whole = slice(places[0], places[-1] + 1) if places else slice(0)
-                return _of_rows(operation, whole) if places else None
-            case Delete(rows=rows):
-                left = tuple(number for number in rows if number not in gone)
-                return replace(operation, rows=left) if left else None
-            case _:
-                return operation
-
-    return change
-
-
-def _of_places(insert: Insert, places: Sequence[int]) -> Insert:
-    cells = {name: tuple(texts[place] for place in places) for name, texts in insert.cells.items()}
-    parents = {name: tuple(numbers[place] for place in places) for name, numbers in insert.parents.items()}
-    return replace(insert, first=insert.first + places[0], count=len(places), cells=cells, parents=parents)
-
-
-def _session_left_out(session: int) -> Change:
-    """Does what a session did as transactions of their own."""
-
-    def change(operation: Operation) -> Operation | None:
-        if getattr(operation, "session", None) != session:
-            return operation
-        return replace(operation, session=0) if isinstance(operation, Insert | Update | Delete) else None
-
-    return change
-
-
-def _renumbered(history: History, start: int) -> Change:
-    """Numbers the rows of each table without gaps, in the order in which they come."""
-    numbers: dict[str, dict[int, int]] = {}
-    for place, operation in enumerate(history):
-        match operation:
-            case CreateTable(definition):
-                numbers[definition.name] = {}
-            case Insert(table, first, count):
-                _number(numbers[table], range(first, first + count), tight=place >= start)
-            case Update(table, rows, fresh=int(fresh)):
-                _number(numbers[table], range(fresh, fresh + len(rows)), tight=place >= start)
-
-    def change(operation: Operation) -> Operation:
-        match operation:
-            # Whose number a foreign key holds is not said here: such a history keeps its numbers.
-            case Insert(table, first) if not operation.parents:
-                return replace(operation, first=numbers[table][first])
-            case Update(table, rows, fresh=fresh) if not operation.parents:
-                moved = numbers[table]
-                again = tuple(moved.get(number, number) for number in rows)
-                return replace(operation, rows=again, fresh=None if fresh is None else moved[fresh])
-            case Delete(table, rows):
-                return replace(operation, rows=tuple(numbers[table].get(n, n) for n in rows))
-            case _:
-                return operation
-
-    return change
-
-
-def _number(known: dict[int, int], fresh: range, *, tight: bool) -> None:
-    highest = max(known.values(), default=0)
-    for index, number in enumerate(fresh, start=1):
-        known[number] = highest + index if tight else number
-
-
-def _restamped(history: History, start: int) -> Change:
-    """Stamps transactions one second apart, in the order that they have; equal stamps stay equal."""
-    before = [op.stamp for op in history.operations[:start] if isinstance(op, Insert | Update | Begin)]
-    after = [op.stamp for op in history.operations[start:] if isinstance(op, Insert | Update | Begin)]
-    latest = max(before, default=START - SECOND)
-    later = sorted({stamp for stamp in after if stamp > latest})
-    stamps = {stamp: latest + SECOND * place for place, stamp in enumerate(later, start=1)}
-
-    def change(operation: Operation) -> Operation:
-        if isinstance(operation, Insert | Update | Begin):
-            return replace(operation, stamp=stamps.get(operation.stamp, operation.stamp))
-        return operation
-
-    return change

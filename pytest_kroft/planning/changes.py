@@ -146,7 +146,19 @@ def readd_column(state: State, table: TableState, choices: Choices) -> Sequence[
         if not column.computed
     ]
     fit = [operations for operations in [*returns, *at_once] if all_apply(state, operations)]
-    return choices.one_of(fit) if fit else NOTHING
+    if not fit:
+        return NOTHING
+    same = [operations for operations in fit if _is_as_it_was(table, operations[-1])]
+    # Of another type it is the more often the more types there are.
+    return choices.one_of(same if same and choices.chance(0.5) else fit)
+
+
+def _is_as_it_was(table: TableState, operation: Operation) -> bool:
+    """Whether a column comes back with the type that it had."""
+    assert isinstance(operation, AddColumn)
+    types = {stone.name: stone.sql_type for stone in table.tombstones}
+    types |= {column.name: str(column.type) for column in table.columns}
+    return types.get(operation.column.name) == str(operation.column.type)
 
 
 def _types_after(sql_type: SqlType) -> Sequence[SqlType]:
@@ -222,6 +234,9 @@ def enum_value(state: State, table: TableState, choices: Choices) -> Sequence[Op
 
 def rename_table(state: State, table: TableState, choices: Choices) -> Sequence[Operation]:
     """A table gets another name."""
+    if table.birth.count > 1:
+        # With neither its identity nor its name left, a reader could not find it again by any means.
+        return NOTHING
     taken = [other.name for other in state.tables.values()]
     name = fresh_name(table.definition.name, taken)
     return _first_fit(state, choices, [RenameTable(table.definition.name, name)])

@@ -15,15 +15,15 @@ from pytest_kroft.planning.mutations import MutationEngine
 from pytest_kroft.planning.policy import EvolutionPolicy
 
 ROWS = {
-    "insert": 5, "update": 5, "delete": 3, "truncate": 2, "delete_reinsert": 1, "key_change": 1,
-    "late_commit": 3, "rollback": 2,
+    "insert": 7, "update": 7, "delete": 4, "truncate": 2, "delete_reinsert": 2, "key_change": 2,
+    "late_commit": 4, "rollback": 2,
 }  # fmt: skip
 """How often each change of rows is drawn, relative to the others; the simplest first."""
 
-SCHEMA = {**dict.fromkeys(PLANS, 1), "readd_column": 10}
+SCHEMA = {**dict.fromkeys(PLANS, 1), "readd_column": 12}
 """The same for changes of the schema; adding and dropping a column have the weights of the policy."""
 
-SYNC = 12
+SYNC = 10
 """The same for a moment to sync."""
 
 ALWAYS = frozenset({"insert", "update"})
@@ -133,4 +133,4 @@ def weighted(policy: EvolutionPolicy, kinds: Collection[str], *, sync_points: bo
 
 
 def _of_policy(policy: EvolutionPolicy) -> dict[str, int]:
-    return {"add_column": policy.add_weight, "drop_column": 3 * policy.drop_weight}
+    return {"add_column": policy.add_weight, "drop_column": 2 * policy.drop_weight}

@@ -100,11 +100,11 @@ def db(make_db: MakeDB) -> KroftDB:
 
 def unchanged(db: KroftDB, call: Callable[[], object], error: type[Exception], words: str) -> None:
     """The call raises the error in these words, and nothing has changed; the next operation works."""
-    state, lines, counters = db.state, db.history.lines(), dict(db.mutations.counters)
+    state, done, counters = db.state, [*db.history], dict(db.mutations.counters)
     with pytest.raises(error, match=words):
         call()
     assert db.state is state
-    assert db.history.lines() == lines
+    assert [*db.history] == done
     assert dict(db.mutations.counters) == counters
     assert db.verify()
     assert db.mutations.insert("orders", 2) == 2

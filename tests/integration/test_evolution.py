@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from random import Random
-from typing import TypeVar
 
 import psycopg
 import psycopg.rows
@@ -15,6 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_kroft.database import KroftDB
 from pytest_kroft.errors import LimitReached, NotApplicable
+from pytest_kroft.model.choices import AskingChoices
 from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.fold import fold
 from pytest_kroft.model.operations import SCHEMA_KINDS, AddColumn, DropColumn, Sync, kind
@@ -26,7 +25,6 @@ from pytest_kroft.postgres.databases import Databases
 from tests.conftest import MakeDB
 from tests.definitions import CUSTOMERS, ENUMS, FEW, LOG, MOOD, ODD, ORDERS, TREE
 
-T = TypeVar("T")
 Column = ColumnDefinition
 
 STRANGE = EnumDefinition('a "type"; --', ["", " ", "a,b", "{}", "%s", "NULL", "it's", "\\"][1:], schema="ünï")
@@ -104,33 +102,13 @@ def test_any_sequence_of_operations_leaves_the_server_as_the_state_says(database
         assert happened[name] > 10, f"{name} did not happen often enough: {happened}"
 
 
-class Drawn:
-    """Choices that Hypothesis answers."""
-
-    def __init__(self, data: st.DataObject) -> None:
-        self._data = data
-
-    def integer(self, low: int, high: int) -> int:
-        return self._data.draw(st.integers(low, high))
-
-    def chance(self, probability: float) -> bool:
-        return self.integer(0, 99) >= 100 - 100 * probability
-
-    def one_of(self, items: Sequence[T]) -> T:
-        return items[self.integer(0, len(items) - 1)]
-
-    def sample(self, items: Sequence[T], count: int) -> tuple[T, ...]:
-        left = list(items)
-        taken = [left.pop(self.integer(0, len(left) - 1)) for _ in range(min(count, len(items)))]
-        return tuple(item for item in items if item in taken)
-
-
 @FEW
 @given(st.data())
 def test_the_fold_of_the_history_is_what_the_server_holds(databases: Databases, data: st.DataObject) -> None:
     database = databases.acquire()
     tables = (*ENUMS, CUSTOMERS, ORDERS, LOG, PAIR)
-    with KroftDB(database.dsn, *tables, policy="everything", choices=Drawn(data)) as db:
+    choices = AskingChoices(lambda low, high: data.draw(st.integers(low, high)))
+    with KroftDB(database.dsn, *tables, policy="everything", choices=choices) as db:
         for _ in range(data.draw(st.integers(1, 15))):
             db.mutations.mutate(count=3)
             db.evolution.evolve()

@@ -16,7 +16,7 @@ from pytest_kroft.planning.evolution import EvolutionController
 from pytest_kroft.planning.mutations import MutationEngine
 from pytest_kroft.planning.policy import EvolutionPolicy
 
-DIGEST = "ec9d05d2ce902a2c167fe6b47a99da4b"
+DIGEST = "73ef00b387732586b399de852905cbb5"
 STEPS = 60
 
 LEVEL = EnumDefinition("level", ["low", "high"])

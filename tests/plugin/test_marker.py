@@ -95,7 +95,10 @@ REFUSED = [
     ('"orders", "nope"', "no table 'nope' is registered; the registered tables are: orders, items"),
     (
         "row=3",
-        "takes no 'row'; it takes tables, by name or as definitions, and rows=, policy=, seed=, clock=",
+        (
+            "takes no 'row'; it takes tables, by name or as definitions, "
+            "and rows=, policy=, seed=, max_examples=, hazards=, clock="
+        ),
     ),
     ("3", "takes tables, by name or as definitions, not 3"),
     ("None", "takes tables, by name or as definitions, not None"),

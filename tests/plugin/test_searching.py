@@ -73,7 +73,8 @@ def test_a_failure_comes_back_as_the_few_steps_that_matter(project: Project) -> 
     words = [step.split(":")[0] for step in steps(output)]
     assert words[:3] == ["create table orders (id, amount, note, updated_at)", "insert into orders", "sync"]
     assert words[3] in ("insert into orders", "update orders set note", "update orders set amount")
-    assert words[4].startswith("sync") and "fails" in steps(output)[-1]
+    assert words[4].startswith("sync")
+    assert "fails" in steps(output)[-1]
     assert "tied_timestamp: rows of two transactions share an updated_at" in output
     assert "Falsifying example" not in output
 
@@ -313,8 +314,10 @@ def test_a_test_that_has_changed_is_told_apart_from_its_history(project: Project
     project.write("test_it.py", body.replace("insert(count=3)", "insert(count=4)"))
     project.run(f"--kroft-replay={path}").stdout.fnmatch_lines(
         [
-            "*the test has diverged from the history: its call 2 of 2 was mutations.insert(orders, count=3), "
-            "and the test now calls mutations.insert(orders, count=4)*"
+            (
+                "*the test has diverged from the history: its call 2 of 2 was "
+                "mutations.insert(orders, count=3), and the test now calls mutations.insert(orders, count=4)*"
+            )
         ]
     )
 
@@ -337,7 +340,7 @@ def test_a_history_edited_into_something_impossible_is_refused(
     project.run()
     (path,) = (project.path / ".pytest_cache/d/kroft").glob("*.jsonl")
     header, first, *_ = path.read_text().splitlines()
-    path.write_text("\n".join([header, first, line]) + "\n")
+    path.write_text(f"{header}\n{first}\n{line}\n")
     result = project.run(f"--kroft-replay={path}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: --kroft-replay: {path}, line 3: *{told.replace('[', '[[]')}*"])
@@ -345,8 +348,9 @@ def test_a_history_edited_into_something_impossible_is_refused(
 
 def test_an_interrupted_search_leaves_no_transaction_and_no_half_made_database(project: Project) -> None:
     body = "import time\nfrom pathlib import Path\n@pytest.mark.kroft('orders', max_examples=100000)\n"
-    body += "def test_it(kroft_db):\n    kroft_db.run(batches=3)\n    kroft_db.connect().execute('BEGIN; LOCK orders')\n"
-    body += "    if kroft_db.expected():\n        Path('shrinking').touch()\n        time.sleep(0.05)\n        assert 0\n"
+    body += "def test_it(kroft_db):\n    kroft_db.run(batches=3)\n"
+    body += "    kroft_db.connect().execute('BEGIN; LOCK orders')\n    if kroft_db.expected():\n"
+    body += "        Path('shrinking').touch()\n        time.sleep(0.05)\n        assert 0\n"
     project.write("test_it.py", body)
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", f"--kroft-dsn={project.dsn}"], cwd=project.path,
@@ -371,8 +375,8 @@ def test_an_interrupted_search_leaves_no_transaction_and_no_half_made_database(p
 def test_the_debugger_stands_in_the_smallest_failure(project: Project) -> None:
     project.write("test_it.py", STRICT)
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "--pdb", f"--kroft-dsn={project.dsn}"], cwd=project.path, check=False,
-        input="p ('steps', len(kroft_db.history))\nq\n", capture_output=True, text=True,
+        [sys.executable, "-m", "pytest", "--pdb", f"--kroft-dsn={project.dsn}"], cwd=project.path,
+        check=False, input="p ('steps', len(kroft_db.history))\nq\n", capture_output=True, text=True,
         env={**os.environ, **APART},
     )  # fmt: skip
     assert "('steps', 5)" in run.stdout

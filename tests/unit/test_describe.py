@@ -108,5 +108,6 @@ def test_every_operation_of_a_whole_history_is_one_line():
     made = drive(timeline(rows=3), 100)
     for before, op, after in made.history.states():
         words = describe(op, after if isinstance(op, Insert) else before)
-        assert words
-        assert kind(op).split("_")[0] in words or kind(op) in ("alter_type", "set_nullable", "set_default")
+        assert "\n" not in words
+        verb = kind(op).split("_")[0].replace("rollback", "roll back")
+        assert verb in words or kind(op) in ("alter_type", "set_nullable", "set_default")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_kroft.errors import HistoryError
 from pytest_kroft.model.clock import START
 from pytest_kroft.model.fold import fold
-from pytest_kroft.model.history import History
+from pytest_kroft.model.history import Call, History
 from pytest_kroft.model.operations import CreateTable, Delete, Insert, Sync, Update
 from pytest_kroft.model.state import State
 from pytest_kroft.model.tables import TableDefinition
@@ -190,3 +190,76 @@ def test_a_literal_update_writes_the_stamp_and_what_it_names():
     assert isinstance(update, Update)
     assert list(update.cells) == ["paid", "updated_at"]
     assert update.cells["updated_at"] == ("2020-01-01 00:00:00+00",) * 2
+
+
+# Which call made which operations
+
+
+def called() -> History:
+    """Three operations before any call, three of two calls, and one call that was refused."""
+    table = TableDefinition("t", [Column("a", "int")])
+    operations = [CreateTable(table), *(Insert("t", number, 1, START) for number in range(1, 6))]
+    calls = [Call("stream()", True, [2, 4]), Call("t.delete()"), Call("insert(t)", False, [3, 5])]
+    return History(7, None, [*operations, Sync()], calls)
+
+
+@pytest.mark.parametrize("literal", [True, False])
+def test_calls_are_saved_with_their_operations(literal):
+    made = called()
+    header, *lines = map(json.loads, made.lines(literal=literal))
+    assert header["calls"] == [
+        {"call": "stream()", "drawn": True},
+        {"call": "t.delete()"},
+        {"call": "insert(t)"},
+    ]
+    assert [line.get("call") for line in lines] == [None, None, 0, 2, 0, 2, None]
+    assert History.parse(made.lines(literal=literal)).calls == made.calls
+    assert "calls" not in json.loads(History(7).lines()[0])
+
+
+def test_calls_have_no_part_in_whether_histories_are_equal():
+    made = called()
+    assert made == History(made.seed, None, made.operations)
+
+
+def test_what_is_left_out_is_gone_from_its_call_and_the_others_move_up():
+    made = called()
+    left = made.without({0, 3, 4})
+    assert left.operations == [made[index] for index in (1, 2, 5, 6)]
+    assert left.calls == [Call("stream()", True, [1]), Call("t.delete()"), Call("insert(t)", False, [2])]
+    assert (left.seed, left.test) == (made.seed, made.test)
+    assert made == called()
+    assert made.calls == called().calls
+    assert made.without(()).calls == made.calls
+
+
+@MODEST
+@given(st.sets(st.integers(0, 6)))
+def test_calls_keep_their_operations_whatever_is_left_out(places):
+    made = called()
+    left = made.without(places)
+    kept = [[made[place] for place in call.places if place not in places] for call in made.calls]
+    assert [[left[place] for place in call.places] for call in left.calls] == kept
+
+
+@pytest.mark.parametrize("call", ["2", "-1", "true", '"0"', "0.0"])
+def test_an_operation_of_a_call_that_the_header_lacks_is_refused(call):
+    header = HEADER.replace("}", ', "calls": [{"call": "a"}, {"call": "b", "drawn": true}]}')
+    assert [one.drawn for one in History.parse([header]).calls] == [False, True]
+    with pytest.raises(HistoryError, match=r"there is no call .*; the header has 2, from 0") as caught:
+        History.parse([header, TABLE.replace("}]}}", f'}}]}}, "call": {call}}}')])
+    assert caught.value.line == 2
+
+
+@pytest.mark.parametrize(
+    "calls", ["5", '["a"]', "[{}]", '[{"call": 1}]', '[{"call": "a", "drawn": 1}]', "null"]
+)
+def test_calls_of_another_shape_are_refused(calls):
+    with pytest.raises(HistoryError, match="a call of the header must be like") as caught:
+        History.parse([HEADER.replace("}", f', "calls": {calls}}}')])
+    assert caught.value.line == 1
+
+
+def test_a_history_can_be_cut_like_a_list():
+    made = called()
+    assert made[1:3] == made.operations[1:3]

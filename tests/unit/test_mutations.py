@@ -368,13 +368,13 @@ def test_a_mix_counts_what_it_does_and_does_what_the_policy_allows(policy):
         "late_commit": {"begin", "commit"},
         "rollback": {"begin", "rollback", "savepoint", "rollback_to"},
     }
-    rows = {"delete": {"delete"}, "delete_reinsert": {"delete"}, "truncate": {"truncate"}}
+    removals = {"delete": {"delete"}, "delete_reinsert": {"delete"}, "truncate": {"truncate"}}
     hazards = EvolutionPolicy.named(policy).hazards
-    allowed = {"insert", "update"}.union(*((transactions | rows).get(name, set()) for name in hazards))
+    allowed = {"insert", "update"}.union(*((transactions | removals).get(name, set()) for name in hazards))
     made = timeline(CUSTOMERS, ORDERS, ODD, LOG, PAIRS, TREE)
     mutations = engine(made, policy)
     start, seen = len(made.history), Counter[str]()
-    for _ in range(300):
+    for _ in range(600):
         before, length = made.state, len(made.history)
         changed = mutations.mutate(count=4)
         new = made.history.operations[length:]
@@ -396,8 +396,8 @@ def test_a_mix_counts_what_it_does_and_does_what_the_policy_allows(policy):
         assert changed == rows
         assert {kind(op) for op in new} <= allowed
     done = made.history.operations[start:]
-    transactions = sum(bool(committed(before, op)) for before, op, _ in made.history.states()) - start
-    assert mutations.counters == {**seen, "transactions": transactions}
+    visible = sum(bool(committed(before, op)) for before, op, _ in made.history.states()) - start
+    assert mutations.counters == {**seen, "transactions": visible}
     held = sum(len(table.rows) for table in made.state.tables.values())
     assert held == seen["inserted"] - seen["deleted"]
     assert {kind(op) for op in done} == allowed

@@ -9,7 +9,7 @@ import pytest
 from pytest_kroft.model.clock import START
 from pytest_kroft.model.history import History
 from pytest_kroft.model.narration import narrate
-from pytest_kroft.model.operations import CreateTable, Delete, Insert, Sync, Truncate
+from pytest_kroft.model.operations import CreateTable, Delete, Insert, Operation, Sync, Truncate
 from pytest_kroft.postgres.script import script
 from pytest_kroft.report import LAST, MOST, Run, Searched, failure_section, latest, smallest
 from tests.definitions import CUSTOMERS, LOG, drive, timeline
@@ -43,7 +43,8 @@ def test_a_short_history_is_told_whole_with_its_hazards_in_sentences():
 
 @pytest.mark.parametrize("total", [LAST - 1, LAST, LAST + 1, 100])
 def test_of_a_long_history_the_last_operations_are_told(total):
-    operations = [CreateTable(LOG), Insert("log", 1, 1, START), Truncate("log"), *[Sync()] * (total - 3)]
+    made: list[Operation] = [CreateTable(LOG), Insert("log", 1, 1, START), Truncate("log")]
+    operations = [*made, *[Sync()] * (total - len(made))]
     title, lines, hazards = paragraphs(History(1, None, operations))
     shown = min(total, LAST)
     whole = total == shown

@@ -66,13 +66,10 @@ def test_the_beginning_and_the_calls_of_the_test_stay() -> None:
 
 def test_a_call_of_the_test_that_depends_on_what_is_gone_plans_anew() -> None:
     made = Timeline(1)
-    for call, operations, drawn in (
-        ("create", [CreateTable(TREE)], False),
-        ("stream", [Insert("tree", 1, 2, START, parents={"parent": (None, None)})], True),
-        ("delete", [Delete("tree", (2,))], False),
-    ):
-        for _ in made.perform(call, lambda operations=operations: operations, drawn=drawn):
-            pass
+    list(made.perform("create", lambda: [CreateTable(TREE)]))
+    insert = Insert("tree", 1, 2, START, parents={"parent": (None, None)})
+    list(made.perform("stream", lambda: [insert], drawn=True))
+    list(made.perform("delete", lambda: [Delete("tree", (2,))]))
     (alone,) = fewer_operations(made.history, 1)
     assert [len(call.places) for call in alone.calls] == [1, 0, 0]
 
@@ -102,14 +99,15 @@ def test_rows_columns_and_cells_go_one_after_the_other() -> None:
         Delete("tree", (2, 4)),
     )
     words = [one.operations[1:] for one in plainer(whole, 1)]
-    insert, update, delete = whole.operations[1:]
+    insert, update, _ = whole.operations[1:]
     assert [insert, update, Delete("tree", (2,))] in words
     assert any(len(rest) == 3 and rest[1].columns == ("parent",) for rest in words)
     assert any(len(rest) == 3 and not rest[0].cells for rest in words)
     halved = [rest for rest in words if rest[0].count == 2]
     assert [rest[0].first for rest in halved] == [1, 3]
     assert halved[0][0].cells == {"name": ("a", "b")}
-    assert halved[0][1].rows == (1,) and halved[0][2].rows == (2,)
+    assert halved[0][1].rows == (1,)
+    assert halved[0][2].rows == (2,)
 
 
 def test_a_session_becomes_transactions_of_their_own() -> None:
@@ -131,7 +129,7 @@ def test_what_is_left_is_numbered_and_stamped_from_the_beginning() -> None:
     first, update, second, delete = renumbered.operations[1:]
     assert (first.first, update.rows, update.fresh, second.first, delete.rows) == (1, (2,), 3, 4, (1,))
     assert [op.stamp for op in restamped.operations[1:4]] == [START, START + SECOND, START + SECOND]
-    assert list(tidied(renumbered, 1))[0].operations != renumbered.operations
+    assert next(tidied(renumbered, 1)).operations != renumbered.operations
     for one in tidied(restamped, 1):
         assert list(tidied(one, 1)) == []
 

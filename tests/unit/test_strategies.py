@@ -16,6 +16,7 @@ from pytest_kroft.model.history import History
 from pytest_kroft.model.literals import canonical
 from pytest_kroft.model.operations import SCHEMA_KINDS, CreateTable, Insert, Sync, kind
 from pytest_kroft.model.state import State
+from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.model.uniqueness import token
 from pytest_kroft.planning.policy import EvolutionPolicy
 from pytest_kroft.strategies import batches, evolutions, histories, mutations, rows, tables, values
@@ -29,7 +30,6 @@ from tests.definitions import (
     PAIRS,
     TREE,
     Column,
-    TableDefinition,
 )
 
 ITEMS = TableDefinition(

@@ -7,7 +7,8 @@ import pytest
 from pytest_kroft.errors import ExecutionError, NotApplicable
 from pytest_kroft.model.clock import START
 from pytest_kroft.model.fold import apply
-from pytest_kroft.model.operations import CreateTable, Delete, Insert, Operation, Sync, Truncate
+from pytest_kroft.model.history import Call
+from pytest_kroft.model.operations import CreateTable, Delete, Insert, Observed, Operation, Sync, Truncate
 from pytest_kroft.model.state import State
 from pytest_kroft.model.timeline import Step, Timeline
 from tests.definitions import LOG
@@ -153,3 +154,59 @@ def test_a_timeline_that_is_done_again_is_settled():
     again.redo(first)
     assert server.done == again.history.operations == first.history.operations
     assert again.states == first.states
+
+
+# A call, and what is done in its place
+
+
+def test_each_call_keeps_where_its_operations_are():
+    made = Timeline(7)
+    list(made.perform("create", lambda: [CreateTable(LOG)]))
+    made.apply(Sync())  # nobody's
+    list(made.perform("stream", lambda: inserts(1, 2), drawn=True))
+    with pytest.raises(NotApplicable):
+        list(made.perform("delete", lambda: [Delete("log", (9,))]))
+    assert made.history.calls == [Call("create", False, [0]), Call("stream", True, [2, 3]), Call("delete")]
+
+
+def test_what_a_prompt_gives_is_applied_in_place_of_what_is_planned():
+    asked = []
+
+    def prompt(timeline: Timeline, call: Call) -> list[Operation] | None:
+        asked.append((timeline, call.name, call.drawn, len(timeline.history)))
+        return [CreateTable(LOG), *inserts(5)] if call.name == "told" else None
+
+    def unasked() -> list[Operation]:
+        raise AssertionError("a call that is told what to do does not plan")
+
+    server = Later()
+    made = Timeline(7, server, prompt=prompt)
+    told = list(made.perform("told", unasked, drawn=True))
+    assert [operation for _, operation in told] == server.done == [CreateTable(LOG), *inserts(5)]
+    assert [operation for _, operation in made.perform("planned", lambda: inserts(6))] == inserts(6)
+    assert asked == [(made, "told", True, 0), (made, "planned", False, 2)]
+    assert [call.places for call in made.history.calls] == [[0, 1], [2]]
+
+
+def test_what_the_test_did_itself_is_taken_over_as_a_call_and_not_done_again():
+    asked, server = [], Later()
+    made = Timeline(7, server, prompt=lambda timeline, call: asked.append(call.name))
+    made.apply(CreateTable(LOG))
+    written = [Observed("log", "test", (number,), {"line": ("a",)}) for number in (1, 2)]
+    made.take_over("adopt_rows()", written)
+    assert server.done == [CreateTable(LOG)]
+    assert made.history.operations == [CreateTable(LOG), *written]
+    assert made.history.calls == [Call("adopt_rows()", False, [1, 2])]
+    assert asked == ["adopt_rows()"]
+    assert made.states[-1] is made.state
+
+
+def test_a_timeline_that_is_done_again_has_the_calls_as_its_own():
+    first = Timeline(7)
+    list(first.perform("create", lambda: [CreateTable(LOG)]))
+    again = Timeline(7)
+    again.redo(first)
+    list(again.perform("insert", lambda: inserts(1)))
+    again.history.calls[0].places.append(9)
+    assert first.history.calls == [Call("create", False, [0])]
+    assert again.history.calls[1].places == [1]

@@ -33,6 +33,7 @@ class Run:
         fixture: The fixture with a wider scope that opened the database, if one did.
         server: The option --kroft-server, where it was given.
         dsn: The option --kroft-dsn, where it was given; a password in it is not shown.
+        replayed: Whether the test was run on the history of a file.
         others: Options of pytest itself that decide how tests are named.
     """
 
@@ -44,6 +45,7 @@ class Run:
     fixture: str = ""
     server: str | None = None
     dsn: str | None = None
+    replayed: bool = False
     others: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
@@ -67,6 +69,8 @@ class Run:
 
     def seed_words(self, seed: int) -> str:
         """Where the seed of one of the test's databases comes from."""
+        if self.replayed:
+            return f"{seed}, that of the replayed history"
         if seed != self.own_seed:
             return f"{seed}, given by the " + (f"fixture {self.fixture!r}" if self.fixture else "test")
         if self.by_marker:

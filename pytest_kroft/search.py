@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, example, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 from hypothesis.strategies import SearchStrategy
@@ -120,17 +120,34 @@ class Search:
         assert self.smallest is not None, "nothing has failed"
         recording = Recording(history, start=len(self._begun.timeline.history.calls))
         self._begin(SeededChoices(self._database.seed), recording)
-        try:
-            self._body()
-        except self._failures as error:
-            if _origin(error) == _origin(self.smallest.error):
-                return replace(self.smallest, error=error, history=self._database.history)
-        return None
+        error = _ends_in(self._body, self._failures)
+        if error is None or _origin(error) != _origin(self.smallest.error):
+            return None
+        return replace(self.smallest, error=error, history=self._database.history)
 
     def _begin(self, choices: AskingChoices | SeededChoices, recording: Recording | None = None) -> None:
         self._database.end_example()
         in_place = self._server.empty(self._database, self._spare)
         self._database.rewind(self._begun, choices, recording, anew=not in_place)
+
+
+def _ends_in(body: Body, failures: tuple[type[BaseException], ...]) -> BaseException | None:
+    """The failure that a body ends in, run as an example of Hypothesis: ``note`` and ``assume`` work."""
+    ended: list[BaseException] = []
+
+    @settings(phases=[Phase.explicit], database=None, deadline=None)
+    @example(None)
+    @given(st.none())
+    def run(_: None) -> None:
+        try:
+            body()
+        except HypothesisException:
+            raise
+        except failures as error:
+            ended.append(error)
+
+    run()
+    return ended[0] if ended else None
 
 
 def _hazards(history: History) -> frozenset[str]:
@@ -163,7 +180,7 @@ def searched(
         body: The test's body, perhaps with ``@settings``, ``@seed`` or ``@reproduce_failure`` on it.
         chosen: The settings.
         key: Tells this test from others in Hypothesis's database of failures.
-        hypothesis_seed: Fixes what Hypothesis draws.
+        hypothesis_seed: Fixes what Hypothesis draws, unless the body has a ``@seed``.
     """
 
     def test(ask: Ask, **arguments: object) -> None:
@@ -176,7 +193,8 @@ def searched(
             setattr(test, name, getattr(body, name))
     test._hypothesis_internal_add_digest = key  # type: ignore[attr-defined]  # noqa: SLF001
     wrapped = chosen(given(ask=answers)(test))
-    return wrapped if hypothesis_seed is None else seed(hypothesis_seed)(wrapped)
+    own = hasattr(body, "_hypothesis_internal_use_seed")
+    return wrapped if own or hypothesis_seed is None else seed(hypothesis_seed)(wrapped)
 
 
 def settings_for(body: Callable[..., object], max_examples: int) -> settings:

@@ -14,12 +14,15 @@ from dataclasses import replace
 from itertools import combinations
 
 from pytest_kroft.model.check import applies
+from pytest_kroft.model.clock import SECOND
 from pytest_kroft.model.fold import apply
 from pytest_kroft.model.history import History
 from pytest_kroft.model.operations import (
     AddColumn,
     Begin,
+    Commit,
     CreateTable,
+    Delete,
     DropColumn,
     DropTable,
     Insert,
@@ -62,6 +65,10 @@ def fewer_operations(history: History, start: int = 0) -> Iterator[History]:
         yield from _merged(history, place, start)
         yield from _by_another_column(history, place, start)
         yield from _tied_without(history, place, start)
+    # A value may depend on what is gone, such as how often its table was made: then it is written down.
+    literal = replace(history, operations=[*history[:start], *history.literal()[start:]])
+    for place in reversed(drawn):
+        yield from _without(literal, [place], start)
     if len(drawn) <= PAIRS_UPTO:
         for pair in combinations(reversed(drawn), 2):
             yield from _without(history, pair, start)
@@ -88,6 +95,7 @@ def plainer(history: History, start: int = 0) -> Iterator[History]:
                 yield from _changed(history, start, change, life)
         if isinstance(operation, Begin):
             yield from _changed(history, start, session_left_out(operation.session))
+            yield from _at_its_commit(history, place, operation.session, start)
 
 
 def tidied(history: History, start: int = 0) -> Iterator[History]:
@@ -99,6 +107,23 @@ def tidied(history: History, start: int = 0) -> Iterator[History]:
     """
     for change in (renumbered(history, start), restamped(history, start)):
         yield from _changed(history, start, change)
+
+
+def _at_its_commit(history: History, place: int, session: int, start: int) -> Iterator[History]:
+    """The history with the one write of a session done where it commits, as a transaction of its own."""
+    ends = range(place + 1, len(history))
+    end = next((n for n in ends if history[n] == Commit(session)), place)
+    inside = {n: op for n in range(place + 1, end) if getattr(op := history[n], "session", 0) == session}
+    writes = [(n, op) for n, op in inside.items() if isinstance(op, Insert | Update | Delete)]
+    if len(writes) != 1:
+        return
+    ((_, write),) = writes
+    stamps = [stamp for stamp in map(_stamp, history[:end]) if stamp is not None]
+    plain: list[Operation] = [replace(write, session=0)]
+    if isinstance(write, Insert | Update):
+        plain.append(replace(write, session=0, stamp=max(stamps) + SECOND))
+    for moved in plain:
+        yield from _kept(history, _with(history, {**dict.fromkeys(inside), place: None, end: moved}), start)
 
 
 def _drawn(history: History, start: int) -> list[int]:

@@ -141,6 +141,7 @@ def _run(item: pytest.Item, owner: Owner | None) -> Run:
         fixture=owner.fixture if owner else "",
         server=options.kroft_server,
         dsn=options.kroft_dsn,
+        replayed=owner is None and REPLAYED in item.stash,
         others={"--config-file": options.inifilename, "--rootdir": options.rootdir or _rootdir(item, node)},
     )
 

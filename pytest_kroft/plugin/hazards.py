@@ -22,7 +22,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kroft_db" not in metafunc.fixturenames or not test.get_closest_marker(MARKER):
         return
     option = setting(metafunc.config, "hazards")
-    asked = asked_of(test).hazards
+    try:
+        asked = asked_of(test).hazards
+    except pytest.UsageError:
+        # It is told once all tests are known: here it would keep the whole file from being collected.
+        return
     wanted, where = (option, "--kroft-hazards") if option else (asked, f"{test.nodeid}: @pytest.mark.kroft")
     if wanted:
         try:

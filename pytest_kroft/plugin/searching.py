@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_kroft.plugin.fixtures import told_plainly
-from pytest_kroft.plugin.marker import asked_of, is_searched, test_id, test_seed
+from pytest_kroft.plugin.marker import REPLAYED, asked_of, is_searched, test_id, test_seed
 from pytest_kroft.plugin.options import SEED_IS_GIVEN
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     Before Hypothesis's own hook, which then sees a test that it knows how to run.
     """
     __tracebackhide__ = True
+    if REPLAYED in item.stash:
+        with _told_where_it_diverged():
+            return (yield)
     if not isinstance(item, pytest.Function) or not is_searched(item):
         return (yield)
     body = item.obj
@@ -42,6 +46,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         raise _shown(search, error) from None
     finally:
         item.obj = body
+
+
+@contextmanager
+def _told_where_it_diverged() -> Iterator[None]:
+    """A test that makes other calls than its history fails with that sentence, without a traceback."""
+    from pytest_kroft.errors import HistoryDiverged
+
+    try:
+        yield
+    except HistoryDiverged as error:
+        raise pytest.fail.Exception(f"kroft: {error}", pytrace=False) from None
 
 
 def _made(item: pytest.Function) -> Search:

@@ -69,7 +69,8 @@ def test_tables_in_a_circle_are_refused(make_db: MakeDB) -> None:
 
 def test_a_child_needs_a_parent(make_db: MakeDB) -> None:
     db = make_db(PARENT, CHILD)
-    with pytest.raises(NotApplicable, match="'parent_id' of 'child' needs a row of 'parent', which is empty"):
+    told = "'parent_id' of 'child' needs a row of 'parent': it is empty; insert there first"
+    with pytest.raises(NotApplicable, match=told):
         db.mutations.insert("child", 1)
     db.mutations.insert("parent", 1)
     assert db.mutations.insert("child", 3) == 3

@@ -16,7 +16,7 @@ from pytest_kroft.planning.evolution import EvolutionController
 from pytest_kroft.planning.mutations import MutationEngine
 from pytest_kroft.planning.policy import EvolutionPolicy
 
-DIGEST = "73ef00b387732586b399de852905cbb5"
+DIGEST = "a9839ebbc80a6f26866295e83611787a"
 STEPS = 60
 
 LEVEL = EnumDefinition("level", ["low", "high"])

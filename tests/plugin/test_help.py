@@ -8,10 +8,10 @@ import pytest
 
 from tests.plugin.conftest import Project
 
-OPTIONS = ("seed", "dsn", "server", "keep")
+OPTIONS = ("seed", "dsn", "server", "replay", "hazards", "keep")
 FIXTURES = {
     "kroft_server", "kroft_seed", "kroft_db", "kroft_schema", "kroft_batches", "kroft_mutations",
-    "kroft_evolution", "kroft_runner",
+    "kroft_evolution", "kroft_runner", "kroft_hazard",
 }  # fmt: skip
 
 
@@ -42,7 +42,10 @@ def test_each_option_and_its_ini_twin_are_explained(project: Project, wide: None
 def test_the_marker_is_explained(project: Project) -> None:
     line = next(line for line in project.run("--markers").stdout.lines if "mark.kroft" in line)
     signature, _, text = line.partition(": ")
-    assert signature == "@pytest.mark.kroft(*tables, rows=0, policy=None, seed=None, clock='logical')"
+    assert signature == (
+        "@pytest.mark.kroft(*tables, rows=0, policy=None, seed=None, max_examples=1, hazards=None, "
+        "clock='logical')"
+    )
     assert is_prose(text)
 
 

@@ -131,7 +131,8 @@ def test_the_body_runs_as_often_as_said_each_time_on_a_new_database(
     project.run().assert_outcomes(passed=1)
     histories = seen(project)
     assert len(histories) == count
-    assert len(set(histories)) >= count - 1
+    # Among them are the empty history and others that are soon at an end.
+    assert len(set(histories)) >= count / 2
 
 
 def test_given_seeds_fix_the_histories(project: Project) -> None:
@@ -182,7 +183,7 @@ def test_hypothesis_remembers_a_failure_and_reproduces_it_from_its_line(project:
 
 
 def test_tests_do_not_share_their_remembered_failures(project: Project) -> None:
-    body = "@pytest.mark.parametrize('wrong', [False, True])\n@pytest.mark.kroft('orders', max_examples=5)\n"
+    body = "@pytest.mark.parametrize('wrong', [False, True])\n@pytest.mark.kroft('orders', max_examples=60)\n"
     body += "def test_it(kroft_db, wrong):\n    kroft_db.run(batches=2)\n    note(kroft_db, f'{wrong}.txt')\n"
     body += "    assert not (wrong and kroft_db.expected())\n"
     project.write("test_it.py", COUNTED + body)
@@ -219,19 +220,21 @@ def test_it(kroft_db, filled, kroft_schema):
     kroft_db.schema.add_column("extra", sql_type="integer")
     kroft_db.run(batches=1)
     # What consumers leave behind: an open transaction with a lock, a session, a slot, a table.
+    slot = psycopg.connect(kroft_db.dsn, autocommit=True)
+    slot.execute("SELECT pg_create_logical_replication_slot('mine', 'pgoutput')")
     left = psycopg.connect(kroft_db.dsn)
     left.execute("CREATE TABLE mine ()")
     left.execute("LOCK TABLE orders")
-    slot = psycopg.connect(kroft_db.dsn, autocommit=True)
-    slot.execute("SELECT pg_create_physical_replication_slot('mine_%s')" % len(used))
     kroft_db.connect().execute("SET search_path = nowhere")
     used.append((left, slot))
 
 def test_after():
     assert len(used) == 6
-    for connection, _ in used[:-1]:
-        with pytest.raises(psycopg.OperationalError):
-            connection.execute("SELECT 1")
+    for connections in used:
+        for connection in connections:
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute("SELECT 1")
+            connection.close()
 """
 
 
@@ -241,7 +244,7 @@ def test_each_example_begins_where_the_fixtures_left_off(project: Project) -> No
 
 
 OUTCOMES = """
-from hypothesis import assume, settings
+from hypothesis import assume, note, settings
 import time
 
 class TestClass:
@@ -274,24 +277,32 @@ def test_fails_by_words(kroft_db):
 def test_is_late(kroft_db):
     time.sleep(0.02)
 
-@pytest.mark.kroft("orders", max_examples=5)
+@pytest.mark.kroft("orders", max_examples=20)
 def test_assumes(kroft_db):
     kroft_db.run(batches=2)
     assume(kroft_db.expected())
+    note("there are rows")
+
+@pytest.mark.kroft("orders", max_examples=20)
+def test_assumes_and_fails(kroft_db):
+    kroft_db.run(batches=2)
+    assume(len(kroft_db.expected()) > 1)
+    note("there are rows")
+    assert len(kroft_db.expected()) < 1
 """
 
 
 def test_outcomes_are_those_of_any_test(project: Project) -> None:
     project.write("test_it.py", OUTCOMES)
     result = project.run("-W", "ignore::hypothesis.errors.NonInteractiveExampleWarning")
-    result.assert_outcomes(passed=2, failed=2, skipped=1, xfailed=2)
+    result.assert_outcomes(passed=2, failed=3, skipped=1, xfailed=2)
     result.stdout.fnmatch_lines(
         ["*DeadlineExceeded*", "FAILED test_it.py::test_fails_by_words*there are rows*"]
     )
     first = project.run("-x", "-k", "fails_by_words or is_late")
-    first.assert_outcomes(failed=1, deselected=5)
-    assert "6 tests collected" not in first.stdout.str()
-    project.run("-m", "hypothesis", "--collect-only", "-q").stdout.fnmatch_lines(["7 tests collected*"])
+    first.assert_outcomes(failed=1, deselected=6)
+    assert "7 tests collected" not in first.stdout.str()
+    project.run("-m", "hypothesis", "--collect-only", "-q").stdout.fnmatch_lines(["8 tests collected*"])
 
 
 def test_what_the_body_calls_on_its_own_is_never_left_out(project: Project) -> None:

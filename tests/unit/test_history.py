@@ -198,9 +198,9 @@ def test_a_literal_update_writes_the_stamp_and_what_it_names():
 def called() -> History:
     """Three operations before any call, three of two calls, and one call that was refused."""
     table = TableDefinition("t", [Column("a", "int")])
-    operations = [CreateTable(table), *(Insert("t", number, 1, START) for number in range(1, 6))]
+    inserts = [Insert("t", number, 1, START) for number in range(1, 6)]
     calls = [Call("stream()", True, [2, 4]), Call("t.delete()"), Call("insert(t)", False, [3, 5])]
-    return History(7, None, [*operations, Sync()], calls)
+    return History(7, None, [CreateTable(table), *inserts, Sync()], calls)
 
 
 @pytest.mark.parametrize("literal", [True, False])

@@ -8,15 +8,19 @@ from hypothesis import strategies as st
 from pytest_kroft.model.check import all_apply
 from pytest_kroft.model.choices import AskingChoices, SeededChoices
 from pytest_kroft.model.clock import SECOND, START
+from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.history import History
 from pytest_kroft.model.operations import (
+    AddColumn,
     Begin,
     Commit,
     CreateTable,
     Delete,
     DropColumn,
+    DropTable,
     Insert,
     Operation,
+    RenameColumn,
     Sync,
     Update,
 )
@@ -70,7 +74,7 @@ def test_a_call_of_the_test_that_depends_on_what_is_gone_plans_anew() -> None:
     insert = Insert("tree", 1, 2, START, parents={"parent": (None, None)})
     list(made.perform("stream", lambda: [insert], drawn=True))
     list(made.perform("delete", lambda: [Delete("tree", (2,))]))
-    (alone,) = fewer_operations(made.history, 1)
+    alone, *_ = fewer_operations(made.history, 1)
     assert [len(call.places) for call in alone.calls] == [1, 0, 0]
 
 
@@ -132,6 +136,57 @@ def test_what_is_left_is_numbered_and_stamped_from_the_beginning() -> None:
     assert next(tidied(renumbered, 1)).operations != renumbered.operations
     for one in tidied(restamped, 1):
         assert list(tidied(one, 1)) == []
+
+
+NULLS = {"parent": (None,)}
+
+
+def test_rows_of_a_table_that_came_back_are_other_rows() -> None:
+    whole = history(
+        Insert("tree", 1, 1, START, parents=NULLS),
+        DropTable("tree"),
+        CreateTable(TREE),
+        Insert("tree", 1, 1, START + SECOND, parents=NULLS),
+        Delete("tree", (1,)),
+    )
+    smaller = [one.operations[1:] for one in fewer_operations(whole, 1)]
+    _, drop, create, second, delete = whole.operations[1:]
+    assert [drop, create, second, delete] in smaller
+    # A table that is gone for good was never to happen.
+    assert all((drop in left) == (create in left) for left in smaller)
+
+
+def test_what_named_a_renamed_column_names_it_as_before() -> None:
+    whole = history(
+        RenameColumn("tree", "name", "title"),
+        Insert("tree", 1, 1, START, cells={"title": ("a",)}, parents=NULLS),
+        Update("tree", (1,), ("title",), 1, START),
+        DropColumn("tree", "title"),
+    )
+    insert = Insert("tree", 1, 1, START, cells={"name": ("a",)}, parents=NULLS)
+    plain = [insert, Update("tree", (1,), ("name",), 1, START), DropColumn("tree", "name")]
+    assert plain in [one.operations[1:] for one in fewer_operations(whole, 1)]
+
+
+def test_an_old_column_takes_the_part_of_an_added_one() -> None:
+    added = AddColumn("tree", ColumnDefinition("extra", "date"))
+    whole = history(added, DropColumn("tree", "extra"), AddColumn("tree", ColumnDefinition("extra", "date")))
+    again = [DropColumn("tree", "name"), AddColumn("tree", ColumnDefinition("name", "text"))]
+    assert again in [one.operations[1:] for one in fewer_operations(whole, 1)]
+
+
+def test_inserts_become_one_and_an_update_is_inserted_at_once() -> None:
+    whole = history(
+        Insert("tree", 1, 1, START, parents=NULLS),
+        Insert("tree", 2, 1, START + SECOND, parents=NULLS),
+        Update("tree", (2,), ("name",), 1, START, cells={"name": ("x",)}),
+    )
+    smaller = [one.operations[1:] for one in fewer_operations(whole, 1)]
+    update = whole[3]
+    both = Insert("tree", 1, 2, START, parents={"parent": (None, None)})
+    at_once = Insert("tree", 2, 1, START + SECOND, cells={"name": ("x",)}, parents=NULLS)
+    assert [both, update] in smaller
+    assert [whole[1], at_once] in smaller
 
 
 def drawn_history(ask: st.DataObject, steps: int) -> tuple[History, int]:

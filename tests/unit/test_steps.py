@@ -114,7 +114,7 @@ def test_each_kind_is_there_as_often_as_its_weight_says():
     assert {name: counts[name] for name in SCHEMA if name not in columns} == {
         name: weight for name, weight in SCHEMA.items() if name not in columns
     }
-    heavier = EvolutionPolicy(HAZARDS, add_weight=7, drop_weight=4)
+    heavier = EvolutionPolicy(frozenset(HAZARDS), add_weight=7, drop_weight=4)
     doubled = Counter(weighted(heavier, ALL, sync_points=True))
     assert doubled["add_column"] == 7
     assert doubled["drop_column"] == 2 * counts["drop_column"]

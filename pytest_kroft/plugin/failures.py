@@ -80,7 +80,9 @@ def _sections(
         kept = server.keep_failed and server.keep(database)
         reach = (database.dsn, server.how_to_stop()) if kept else ("", "")
         title = f"kroft: database {place} of {len(used)}" if len(used) > 1 else "kroft"
-        path = folder / (f"{digest}-{place}" if place > 1 else digest)
+        # What is replayed may lie in this very folder, and a test that has changed breaks off earlier.
+        replayed = "-replayed" if REPLAYED in item.stash else ""
+        path = folder / (f"{digest}{replayed}-{place}" if place > 1 else f"{digest}{replayed}")
         own = database is item.stash.get(OWN, None)
         yield title, failure_section(
             database.history, path, _run(item, owner), *reach,

@@ -121,8 +121,10 @@ class KroftDB:
 
     def close(self) -> None:
         """Close every connection that this object opened; the database stays as it is."""
-        self._folders.close()
-        self._connections.close()
+        try:
+            self._folders.close()
+        finally:
+            self._connections.close()
 
     def _create(self, items: Sequence[Definition], rows: int) -> None:
         enums = [item for item in items if isinstance(item, EnumDefinition)]
@@ -239,14 +241,29 @@ class KroftDB:
     def begun(self) -> Beginning:
         """What was done so far, for ``rewind``; what was opened so far stays open over all examples."""
         self._connections.keep()
-        return Beginning(self._timeline, Counter(self.mutations.counters))
+        begun, self._timeline = self._timeline, self._timeline.fork()
+        begun.end()
+        return Beginning(begun, Counter(self.mutations.counters))
 
     def end_example(self) -> None:
-        """End an example, before the database is emptied: close what it opened, roll back what it began."""
-        self._folders.close()
-        self.__dict__.pop("tmp_path", None)
-        self._connections.end_example()
-        self._executor.reset()
+        """End an example, before the database is emptied: close what it opened, roll back what it began.
+
+        What is left of its calls applies nothing any more. Raises OSError where its folder cannot be removed,
+        after all else was done, and KroftError where the server cannot be reached.
+        """
+        self._timeline.end()
+        try:
+            self._folders.close()
+        finally:
+            self.__dict__.pop("tmp_path", None)
+            self._connections.end_example()
+            self._executor.reset()
+            if not self._connections.answer():
+                self._reconnect()
+
+    def _reconnect(self) -> None:
+        self._connections.close_ours()
+        self._executor = Executor(self._own, self._connections.session)
 
     def rewind(
         self, begun: Beginning, choices: Choices, prompt: Prompt | None = None, *, anew: bool = False
@@ -262,8 +279,7 @@ class KroftDB:
             anew: Whether the database was made anew, so that no connection is left.
         """
         if anew:
-            self._connections.close_ours()
-            self._executor = Executor(self._own, self._connections.session)
+            self._reconnect()
         self._choices.turn_to(choices)
         self.mutations.counters.clear()
         self.mutations.counters.update(begun.counters)

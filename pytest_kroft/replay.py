@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from pytest_kroft.errors import ExecutionError, HistoryDiverged
+from pytest_kroft.errors import ExecutionError, HistoryDiverged, NotApplicable
 from pytest_kroft.model.codec import encode
 from pytest_kroft.model.history import Call, History
-from pytest_kroft.model.operations import Observed, Operation, Sync
+from pytest_kroft.model.operations import CreateTable, DropTable, Observed, Operation, Sync
 from pytest_kroft.model.timeline import Evolving
 
 
@@ -22,6 +22,7 @@ def play(database: Evolving, history: History) -> Iterator[Operation | None]:
     """
 
     def plan() -> Iterator[Operation]:
+        _check_beginning(database, history)
         # Under another seed the cells of another history are no function of an address.
         todo = history if history.seed == database.state.seed else history.literal()
         return following(database, todo.operations[_done_already(database.history, history) :])
@@ -70,6 +71,19 @@ def following(database: Evolving, operations: Iterable[Operation]) -> Iterator[O
             yield operation
         elif database.history[-1] != operation:
             yield _rewritten(database, operation)
+
+
+def _check_beginning(database: Evolving, history: History) -> None:
+    """Raise NotApplicable where the history makes a table that the database has with other rows."""
+    made = {op.definition.name for op in history if isinstance(op, CreateTable)}
+    if _done_already(database.history, history) or not made & set(database.state.tables):
+        return
+    dropped = {op.table for op in history if isinstance(op, DropTable)}
+    if there := sorted(made & set(database.state.tables) - dropped):
+        raise NotApplicable(
+            f"the history makes the table {there[0]!r} itself, and the database has one that was made in "
+            "another way; play it without rows= in the marker, or on kroft_server.database()"
+        )
 
 
 def _done_already(mine: History, other: History) -> int:

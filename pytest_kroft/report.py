@@ -33,6 +33,7 @@ class Run:
         fixture: The fixture with a wider scope that opened the database, if one did.
         server: The option --kroft-server, where it was given.
         dsn: The option --kroft-dsn, where it was given; a password in it is not shown.
+        draws_anew: Whether a search chose the history, and chooses another in each run.
         replayed: Whether the test was run on the history of a file.
         others: Options of pytest itself that decide how tests are named.
     """
@@ -45,6 +46,7 @@ class Run:
     fixture: str = ""
     server: str | None = None
     dsn: str | None = None
+    draws_anew: bool = False
     replayed: bool = False
     others: Mapping[str, str | None] = field(default_factory=dict)
 
@@ -69,6 +71,8 @@ class Run:
 
     def seed_words(self, seed: int) -> str:
         """Where the seed of one of the test's databases comes from."""
+        if self.draws_anew:
+            return f"{seed}, the same in every run; --kroft-seed=N fixes what Hypothesis draws, too"
         if self.replayed:
             return f"{seed}, that of the replayed history"
         if seed != self.own_seed:
@@ -88,12 +92,14 @@ class Searched:
         example: Which example was the first to fail, counted from 1.
         of: How many examples there were to be.
         shrunk_from: How many operations the first history that failed had.
+        begins: How many operations were done before the test itself began.
     """
 
     title: str = "The smallest history that fails"
     example: int | None = None
     of: int | None = None
     shrunk_from: int | None = None
+    begins: int = 0
 
     @property
     def words(self) -> str:
@@ -149,7 +155,7 @@ def failure_section(
         "database": f"psql {shlex.quote(without_password(reach))}" if reach else "",
         "stop it": stop,
     }
-    told = narrate(history, failure)
+    told = narrate(history, failure, searched.begins if searched else 0)
     paragraphs = [
         *(smallest(told, searched) if searched else latest(told)),
         [f"{fact:<9} {text}" for fact, text in facts.items() if text],

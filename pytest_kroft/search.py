@@ -7,22 +7,34 @@ that none is left that could be.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
+import hypothesis
 from hypothesis import HealthCheck, Phase, example, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 from hypothesis.strategies import SearchStrategy
 
+import pytest_kroft
 from pytest_kroft.database import KroftDB
-from pytest_kroft.model.choices import AskingChoices, SeededChoices
+from pytest_kroft.model.choices import AskingChoices, Choices, SeededChoices
 from pytest_kroft.model.diagnosis import hazard_names, hazards_in
 from pytest_kroft.model.history import History
-from pytest_kroft.model.shrinking import fewer_operations, plainer, tidied
+from pytest_kroft.model.shrinking import fewer_operations, plainer, size, tidied
 from pytest_kroft.replay import Recording
 from pytest_kroft.server import KroftServer
 
+MOST_RUNS = 1_000
+"""How often a body is run to make a failure smaller, at most."""
+
+_INSIDE = tuple(f"{Path(module.__file__ or '').parent}{os.sep}" for module in (pytest_kroft, hypothesis))
+"""The folders whose code is not the test's."""
+
+Errors = tuple[type[BaseException], ...]
 Body = Callable[[], object]
 Ask = Callable[[int, int], int]
 
@@ -60,26 +72,40 @@ class Search:
         database: The database, which the body uses.
         failures: The classes of errors that are failures.
         passes: Classes among them that are none; those of Hypothesis itself never are.
+        stops: Classes of errors that end the whole run.
+        watched: A hazard of which is to be known whether any example held it.
     """
 
     def __init__(
         self,
         server: KroftServer,
         database: KroftDB,
-        failures: tuple[type[BaseException], ...] = (Exception,),
-        passes: tuple[type[BaseException], ...] = (),
+        failures: Errors = (Exception,),
+        passes: Errors = (),
+        stops: Errors = (),
+        watched: str | None = None,
     ) -> None:
-        self._server, self._database = server, database
-        self._failures = failures
-        self._passes: tuple[type[BaseException], ...] = (*passes, HypothesisException)
+        self._watched = watched
+        self._server, self._database, self._failures = server, database, failures
+        self._passes: Errors = (*passes, *stops, HypothesisException)
+        self._stops: Errors = (KeyboardInterrupt, *stops)
         self._begun, self._spare = database.begun(), server.sessions(database)
         self._body: Body = lambda: None
-        self.examples = 0
-        """How many examples were run."""
+        self.examples = self.runs = 0
+        """How many examples were run, and how often the body was run to make a failure smaller."""
         self.found: Failure | None = None
         """The first failure, as it was found."""
         self.smallest: Failure | None = None
         """The latest failure, which is the smallest one at the end."""
+        self.met: frozenset[str] = frozenset()
+        """The hazards that the watched examples held."""
+        self.is_smallest = False
+        """Whether nothing more could be left out of it."""
+
+    @property
+    def begins(self) -> int:
+        """How many operations were done before the body begins."""
+        return len(self._begun.timeline.history)
 
     def example(self, ask: Ask, body: Body) -> None:
         """Run the body for one example, whose decisions are drawn; raises what the body raises."""
@@ -93,21 +119,33 @@ class Search:
                 failure = Failure(error, self._database.history, self.examples)
                 self.found, self.smallest = self.found or failure, failure
             raise
+        finally:
+            if self._watched is not None and self._watched not in self.met:
+                self.met |= _hazards(self._database.history)
 
     def minimise(self) -> BaseException:
         """Make the smallest history smaller and plainer until nothing can go; the error it ends in."""
         assert self.smallest is not None, "nothing has failed"
-        start = len(self._begun.timeline.history)
+        start = self.begins
         for candidates in (fewer_operations, plainer, fewer_operations, tidied):
             while smaller := self._first_failing(candidates(self.smallest.history, start)):
                 self.smallest = smaller
+        self.is_smallest = self.runs < MOST_RUNS
         # Last comes the run that everything which is shown belongs to.
         last = self._again(self.smallest.history)
         return last.error if last else self.smallest.error
 
     def _first_failing(self, candidates: Iterable[History]) -> Failure | None:
-        fit = filter(self._is_allowed, candidates)
-        return next(filter(None, map(self._again, fit)), None)
+        assert self.smallest is not None, "nothing has failed"
+        for history in filter(self._is_allowed, candidates):
+            if self.runs == MOST_RUNS:
+                return None
+            self.runs += 1
+            failure = self._again(history)
+            # A body may do more than it is fed, and then nothing is gained.
+            if failure and size(failure.history) < size(self.smallest.history):
+                return failure
+        return None
 
     def _is_allowed(self, history: History) -> bool:
         """Whether a history holds no hazard that neither the policy nor the failure has: it would slip."""
@@ -119,20 +157,25 @@ class Search:
         """Run the body on exactly a history; the failure, if it fails as the smallest one does."""
         assert self.smallest is not None, "nothing has failed"
         recording = Recording(history, start=len(self._begun.timeline.history.calls))
-        self._begin(SeededChoices(self._database.seed), recording)
-        error = _ends_in(self._body, self._failures)
+        self._begin(AskingChoices(_plainest), recording)
+        error = _ends_in(self._body, self._stops)
         if error is None or _origin(error) != _origin(self.smallest.error):
             return None
         return replace(self.smallest, error=error, history=self._database.history)
 
-    def _begin(self, choices: AskingChoices | SeededChoices, recording: Recording | None = None) -> None:
+    def _begin(self, choices: Choices, recording: Recording | None = None) -> None:
         self._database.end_example()
         in_place = self._server.empty(self._database, self._spare)
         self._database.rewind(self._begun, choices, recording, anew=not in_place)
 
 
-def _ends_in(body: Body, failures: tuple[type[BaseException], ...]) -> BaseException | None:
-    """The failure that a body ends in, run as an example of Hypothesis: ``note`` and ``assume`` work."""
+def _plainest(low: int, high: int) -> int:
+    del high
+    return low
+
+
+def _ends_in(body: Body, stops: Errors) -> BaseException | None:
+    """What a body ends in, run as an example of Hypothesis: ``note`` and ``assume`` work."""
     ended: list[BaseException] = []
 
     @settings(phases=[Phase.explicit], database=None, deadline=None)
@@ -143,7 +186,9 @@ def _ends_in(body: Body, failures: tuple[type[BaseException], ...]) -> BaseExcep
             body()
         except HypothesisException:
             raise
-        except failures as error:
+        except stops:
+            raise
+        except BaseException as error:  # noqa: BLE001  (to be skipped, or to exit, is not to fail as before)
             ended.append(error)
 
     run()
@@ -159,7 +204,7 @@ def _origin(error: BaseException) -> tuple[type[BaseException], str, int]:
     place, traceback = ("", 0), error.__traceback__
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if "pytest_kroft" not in code.co_filename:
+        if not code.co_filename.startswith(_INSIDE):
             place = code.co_filename, traceback.tb_lineno
         traceback = traceback.tb_next
     return (type(error), *place)
@@ -214,6 +259,12 @@ def settings_for(body: Callable[..., object], max_examples: int) -> settings:
         report_multiple_bugs=False,
         phases=[phase for phase in own.phases if phase not in (Phase.shrink, Phase.explain)],
     )
+
+
+def shrinks(body: Callable[..., object]) -> bool:
+    """Whether a failure is made smaller: not where the test's settings leave that phase out."""
+    own: Any = getattr(body, "_hypothesis_internal_use_settings", None) or settings.default
+    return Phase.shrink in own.phases
 
 
 def find(

@@ -60,7 +60,8 @@ class EvolvingDatabaseMachine(RuleBasedStateMachine):
         server: In place of the class's.
 
     Raises:
-        DefinitionError: for a class without tables or without ``sync``, and for an unknown table or policy.
+        DefinitionError: for a class without tables or without ``sync``, and for an unknown table or policy;
+            and for a class, as it is defined, that has an attribute named like one of the changes.
     """
 
     tables: ClassVar[Sequence[Definition | str]] = ()
@@ -72,12 +73,18 @@ class EvolvingDatabaseMachine(RuleBasedStateMachine):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        written = _written_by_the_user(cls)
         allowed = ALWAYS | as_policy(cls.policy).hazards
         for kind in (*ROWS, *SCHEMA):
+            if any(kind in vars(one) for one in written):
+                raise DefinitionError(
+                    f"{cls.__name__}.{kind}: {kind!r} is the name of one of kroft's rules under some policy; "
+                    f"choose another name, such as 'my_{kind}'"
+                )
             # What the policy does not have is no rule: Hypothesis would wait for it in vain.
             setattr(cls, kind, getattr(EvolvingDatabaseMachine, kind) if kind in allowed else None)
-        if "sync" in vars(cls):
-            cls.sync = rule()(_compared(vars(cls)["sync"]))  # type: ignore[method-assign]
+        if next(one for one in cls.__mro__ if "sync" in vars(one)) in written:
+            cls.sync = rule()(_compared(cls.sync))  # type: ignore[method-assign]
             for number in range(OFTEN):
                 # The rules of a class are its attributes, and each is as likely as the others.
                 setattr(cls, f"_sync_{number}", cls.sync)
@@ -159,6 +166,11 @@ def _change(kind: str) -> Callable[..., None]:
 # Not written out: what a policy may hold and what a machine may do cannot differ so.
 for _kind in (*ROWS, *SCHEMA):
     setattr(EvolvingDatabaseMachine, _kind, _change(_kind))
+
+
+def _written_by_the_user(cls: type[EvolvingDatabaseMachine]) -> list[type]:
+    """A new machine and its mixins: of its parents that are machines the rules are already made."""
+    return [one for one in cls.__mro__ if one is cls or not issubclass(one, EvolvingDatabaseMachine)]
 
 
 def _compared(sync: Callable[[Any], Any]) -> Callable[[Any], None]:

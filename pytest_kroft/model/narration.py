@@ -24,6 +24,7 @@ LONGEST_VALUE = 32
 """A longer value is cut, and its length is said."""
 _BARE = ("smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean", "date")
 """The types whose values are read without quotes."""
+BEGINS = "here the test itself begins"
 OPENING = 3
 """So many tables and types that are made at first are told in one line."""
 
@@ -73,8 +74,10 @@ class Narration:
         return [textwrap.shorten(line, WIDTH, placeholder=" ...")] if self.hazards else []
 
 
-def narrate(history: History, failure: str | None = None) -> Narration:
+def narrate(history: History, failure: str | None = None, begins: int = 0) -> Narration:
     """Tell a history; the first line of a failure's message is a note of its last operation.
+
+    ``begins`` is how many operations set-up did: where rows were among them, the next one is noted.
 
     A history that does not apply is told too, in plainer words.
     """
@@ -89,6 +92,8 @@ def narrate(history: History, failure: str | None = None) -> Narration:
     notes: list[list[str]] = [[] for _ in words]
     for one in found:
         notes[one.place] += [one.note] if one.note else []
+    if 0 < begins < len(notes) and any(isinstance(op, Insert) for op in operations[:begins]):
+        notes[begins].insert(0, BEGINS)
     if failure is not None and notes:
         notes[-1].append(_failing(failure))
     return Narration(operations, words, notes, hazard_names(found))

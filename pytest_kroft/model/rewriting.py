@@ -16,6 +16,7 @@ from pytest_kroft.model.operations import (
     Delete,
     DropColumn,
     Insert,
+    Observed,
     Operation,
     RenameColumn,
     SetDefault,
@@ -138,33 +139,37 @@ def session_left_out(session: int) -> Change:
     return change
 
 
-def renumbered(history: History, start: int) -> Change:
-    """Numbers the rows of each table without gaps, in the order in which they come."""
+def renumbered(history: History, start: int) -> list[Operation]:
+    """The operations with the rows of each table numbered without gaps, in the order in which they come.
+
+    A history in which operations name the rows of other tables, or what was observed, keeps its numbers.
+    """
+    if any(isinstance(op, Observed) or getattr(op, "parents", None) for op in history):
+        return history.operations
     numbers: dict[str, dict[int, int]] = {}
-    for place, operation in enumerate(history):
-        match operation:
-            case CreateTable(definition):
-                numbers[definition.name] = {}
-            case Insert(table, first, count):
-                _number(numbers[table], range(first, first + count), tight=place >= start)
-            case Update(table, rows, fresh=int(fresh)):
-                _number(numbers[table], range(fresh, fresh + len(rows)), tight=place >= start)
+    return [_renumbered(op, numbers, tight=place >= start) for place, op in enumerate(history)]
 
-    def change(operation: Operation) -> Operation:
-        match operation:
-            # Whose number a foreign key holds is not said here: such a history keeps its numbers.
-            case Insert(table, first) if not operation.parents:
-                return replace(operation, first=numbers[table][first])
-            case Update(table, rows, fresh=fresh) if not operation.parents:
-                moved = numbers[table]
-                again = tuple(moved.get(number, number) for number in rows)
-                return replace(operation, rows=again, fresh=None if fresh is None else moved[fresh])
-            case Delete(table, rows):
-                return replace(operation, rows=tuple(numbers[table].get(n, n) for n in rows))
-            case _:
-                return operation
 
-    return change
+def _renumbered(operation: Operation, numbers: dict[str, dict[int, int]], *, tight: bool) -> Operation:
+    """An operation with the numbers that its rows have now; what it makes gets the next ones."""
+    match operation:
+        case CreateTable(definition):
+            # The rows of a table that was made anew begin at 1 again.
+            numbers[definition.name] = {}
+        case Insert(table, first, count):
+            _number(numbers[table], range(first, first + count), tight=tight)
+            return replace(operation, first=numbers[table][first])
+        case Update(table, rows, fresh=fresh):
+            known = numbers[table]
+            if fresh is not None:
+                _number(known, range(fresh, fresh + len(rows)), tight=tight)
+            again = tuple(known.get(number, number) for number in rows)
+            return replace(operation, rows=again, fresh=None if fresh is None else known[fresh])
+        case Delete(table, rows):
+            return replace(operation, rows=tuple(numbers[table].get(n, n) for n in rows))
+        case _:
+            return operation
+    return operation
 
 
 def _number(known: dict[int, int], fresh: range, *, tight: bool) -> None:

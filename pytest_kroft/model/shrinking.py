@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from pytest_kroft.model.check import applies
-from pytest_kroft.model.clock import SECOND
+from pytest_kroft.model.clock import SECOND, START
 from pytest_kroft.model.fold import apply
 from pytest_kroft.model.history import History
 from pytest_kroft.model.operations import (
@@ -105,8 +105,21 @@ def tidied(history: History, start: int = 0) -> Iterator[History]:
         history: The history.
         start: How many operations at the beginning stay as they are.
     """
-    for change in (renumbered(history, start), restamped(history, start)):
-        yield from _changed(history, start, change)
+    numbered = renumbered(history, start)
+    if numbered != history.operations:
+        yield from _kept(history, numbered, start)
+    yield from _changed(history, start, restamped(history, start))
+
+
+def size(history: History) -> tuple[int, ...]:
+    """How large a history is: operations, rows, columns, given cells, then the numbers and the stamps."""
+    writes = [op for op in history if isinstance(op, Insert | Update)]
+    deletes = [op for op in history if isinstance(op, Delete)]
+    rows = sum(op.count if isinstance(op, Insert) else len(op.rows) for op in (*writes, *deletes))
+    columns = sum(len(op.columns) for op in writes if isinstance(op, Update))
+    numbers = sum(op.first if isinstance(op, Insert) else sum(op.rows) for op in (*writes, *deletes))
+    stamps = sum(stamp - START for stamp in map(_stamp, history) if stamp is not None)
+    return len(history), rows, columns, sum(len(op.cells) for op in writes), numbers, stamps
 
 
 def _at_its_commit(history: History, place: int, session: int, start: int) -> Iterator[History]:
@@ -272,7 +285,9 @@ def _kept(history: History, operations: Sequence[Operation | None], start: int) 
     for place, operation in enumerate(operations):
         # What the server computed belongs to the operation before it, and is observed anew.
         orphan = isinstance(operation, Observed) and operation.by == "server" and place - 1 in gone
-        if operation is not None and not orphan and applies(state, operation):
+        if place < start and operation is history[place]:
+            state = apply(state, history[place])
+        elif operation is not None and not orphan and applies(state, operation):
             state = apply(state, operation)
         elif place < start:
             return

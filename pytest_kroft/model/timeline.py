@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
+from pytest_kroft.errors import KroftError
 from pytest_kroft.model.check import check
 from pytest_kroft.model.fold import apply
 from pytest_kroft.model.history import Call, History
@@ -101,6 +103,7 @@ class Timeline:
         self.history = History(seed, test)
         self._server = execute if isinstance(execute, Executes) else _AtOnce(execute)
         self._prompt = prompt
+        self._ended = False
 
     def apply(self, operation: Operation) -> None:
         """Check, execute, fold and record one operation, so that the four never disagree.
@@ -116,10 +119,26 @@ class Timeline:
 
         Raises what executing raises; then what the server did not do is taken back, here and in the history.
         """
-        with self._in_step():
-            self._server.settle()
+        # What waited when it ended was taken back, so that a call which is left then has nothing to settle.
+        if not self._ended:
+            with self._in_step():
+                self._server.settle()
+
+    def end(self) -> None:
+        """Apply nothing any more, as the database goes on to another timeline; what waits is taken back."""
+        if not self._ended:
+            self._take_back(self._server.forget())
+            self._ended = True
+
+    def _check_goes_on(self) -> None:
+        if self._ended:
+            raise KroftError(
+                "this example is over, and its database belongs to the next one: a call that an example "
+                "began, such as stream(), goes on in that example only; call it anew"
+            )
 
     def _send(self, operation: Operation) -> None:
+        self._check_goes_on()
         check(self.state, operation)
         after = apply(self.state, operation)
         with self._in_step():
@@ -134,10 +153,16 @@ class Timeline:
         try:
             yield
         except BaseException:
-            done = len(self.history) - self._server.forget()
-            del self.history.operations[done:], self.states[done + 1 :]
-            self.state = self.states[done]
+            self._take_back(self._server.forget())
             raise
+
+    def _take_back(self, count: int) -> None:
+        """Take back the latest operations, here, in the history, and in the calls that made them."""
+        done = len(self.history) - count
+        del self.history.operations[done:], self.states[done + 1 :]
+        self.state = self.states[done]
+        for call in self.history.calls:
+            call.places[:] = [place for place in call.places if place < done]
 
     def adopt(self, operation: Operation) -> None:
         """Check, fold and record an operation whose effect the server has already."""
@@ -159,8 +184,10 @@ class Timeline:
 
         Yields each operation with the state before it, once the server has done it: what was applied up to a
         sync, and at the end. Where a recording is played again, its operations are applied in place of the
-        planned ones. Raises what planning, checking and executing raise, after those before were yielded.
+        planned ones. Raises what planning, checking and executing raise, after those before were yielded, and
+        KroftError where the timeline has ended.
         """
+        self._check_goes_on()
         made = Call(call, drawn)
         self.history.calls.append(made)
         recorded = self._prompt(self, made) if self._prompt else None
@@ -170,13 +197,15 @@ class Timeline:
                 for operation in plan() if recorded is None else recorded:
                     self._apply_for(made, operation, applied)
                     if isinstance(operation, Sync):
-                        yield from self._done(made, applied)
+                        yield from self._done(applied)
+                        # Before the plan draws anything of what belongs to another example.
+                        self._check_goes_on()
             finally:
                 self.settle()
         except Exception:
-            yield from self._done(made, applied)
+            yield from self._done(applied)
             raise
-        yield from self._done(made, applied)
+        yield from self._done(applied)
 
     def _apply_for(self, made: Call, operation: Operation, applied: list[tuple[int, Step]]) -> None:
         before, start = self.state, len(self.history)
@@ -186,13 +215,19 @@ class Timeline:
         finally:
             made.places.extend(range(start, len(self.history)))
 
-    def _done(self, made: Call, applied: list[tuple[int, Step]]) -> list[Step]:
-        """The steps that the server has done; the others, if any, are no longer the call's."""
+    def _done(self, applied: list[tuple[int, Step]]) -> list[Step]:
+        """The steps that the server has done; the others, if any, were taken back."""
         self.settle()
-        made.places[:] = [place for place in made.places if place < len(self.history)]
         steps = [step for place, step in applied if place < len(self.history)]
         applied.clear()
         return steps
+
+    def fork(self) -> Timeline:
+        """Another timeline that goes on from here; this one stays as it is if it is left alone."""
+        other = copy(self)
+        other.states = [*self.states]
+        other.history = self.history.without(())
+        return other
 
     def redo(self, begun: Timeline) -> None:
         """Carry out again all that another timeline did, and go on from there.

@@ -237,9 +237,18 @@ def rename_table(state: State, table: TableState, choices: Choices) -> Sequence[
     if table.birth.count > 1:
         # With neither its identity nor its name left, a reader could not find it again by any means.
         return NOTHING
-    taken = [other.name for other in state.tables.values()]
+    names = {other.name for other in state.tables.values()}
+    taken = [*names, *_former_names(table)]
     name = fresh_name(table.definition.name, taken)
     return _first_fit(state, choices, [RenameTable(table.definition.name, name)])
+
+
+def _former_names(table: TableState) -> list[str]:
+    """The names that a table had before, as far as it got them here: none of them comes back."""
+    former: list[str] = []
+    while table.name not in (*former, table.definition.name):
+        former.append(fresh_name(table.definition.name, former))
+    return former
 
 
 def recreate_table(state: State, table: TableState, choices: Choices) -> Sequence[Operation]:

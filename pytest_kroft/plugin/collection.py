@@ -9,6 +9,7 @@ import pytest
 
 from pytest_kroft.plugin.marker import MARKER, REFUSED, TEST_ID, definitions_of, is_searched
 from pytest_kroft.plugin.replaying import assign_replay
+from pytest_kroft.plugin.searching import check_searchable
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -45,6 +46,8 @@ def _check_marker(item: pytest.Item) -> None:
     definitions_of(item)
     # Hypothesis's own plugin, which registers the marker, may be turned off.
     known = any(line.startswith("hypothesis:") for line in item.config.getini("markers"))
+    if is_searched(item):
+        check_searchable(item)
     if is_searched(item) and known:
         # For -m hypothesis: Hypothesis itself sees only later that it runs this one.
         item.add_marker("hypothesis")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ import pytest
 from pytest_kroft.plugin.asking import Owner, owner_of, seed_of
 from pytest_kroft.plugin.fixtures import OWN, SERVER, TEMPORARY
 from pytest_kroft.plugin.hazards import note_outcome
-from pytest_kroft.plugin.marker import REPLAYED, asked_of, base_seed_of, test_id
+from pytest_kroft.plugin.marker import REPLAYED, REPORTED, asked_of, base_seed_of, test_id
+from pytest_kroft.plugin.options import SEED_IS_GIVEN
 from pytest_kroft.plugin.searching import SEARCH
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 LONGEST_IN_TABLE = 15
 """A longer history is not shown in the table of hazards."""
-REPORTED = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -35,7 +35,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.failed and server.opened and not item.stash.get(REPORTED, False):
         item.stash[REPORTED] = True
         _tell(report, item, server, call.excinfo.value if call.excinfo else None)
-    note_outcome(item, report, _steps(item) if report.failed else [])
+    note_outcome(item, report, _steps(item) if report.failed else [], _met(item))
     if call.when == "teardown":
         _end_test(report, server)
     return report
@@ -75,6 +75,9 @@ def _sections(
 
     owners = [(database, owner_of(item.config, database)) for database in server.opened]
     used = [(database, owner) for database, owner in owners if owner is None or _uses(item, owner)]
+    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        # Each example had one; the last is that of the failure.
+        used = used[-1:]
     folder, digest = _folder(item.config), blake2b(test_id(item).encode(), digest_size=6).hexdigest()
     for place, (database, owner) in enumerate(used, start=1):
         kept = server.keep_failed and server.keep(database)
@@ -84,8 +87,10 @@ def _sections(
         replayed = "-replayed" if REPLAYED in item.stash else ""
         path = folder / (f"{digest}{replayed}-{place}" if place > 1 else f"{digest}{replayed}")
         own = database is item.stash.get(OWN, None)
+        search = item.stash.get(SEARCH, None) if own else None
+        history = search.smallest.history if search and search.smallest else database.history
         yield title, failure_section(
-            database.history, path, _run(item, owner), *reach,
+            history, path, _run(item, owner), *reach,
             searched=_searched(item) if own else None, failure=_message(error),
         )  # fmt: skip
 
@@ -98,7 +103,9 @@ def _searched(item: pytest.Item) -> Searched | None:
     if search is None or search.found is None:
         return Searched("The replayed history") if REPLAYED in item.stash else None
     of = max(asked_of(item).max_examples, search.found.example)
-    return Searched(example=search.found.example, of=of, shrunk_from=len(search.found.history))
+    title = "The smallest history that fails" if search.is_smallest else "A history that fails"
+    found = search.found
+    return Searched(title, found.example, of, shrunk_from=len(found.history), begins=search.begins)
 
 
 def _message(error: BaseException | None) -> str | None:
@@ -107,6 +114,16 @@ def _message(error: BaseException | None) -> str | None:
     text = str(error).strip()
     speaks = isinstance(error, AssertionError) and text
     return text if speaks else f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def _met(item: pytest.Item) -> Collection[str]:
+    """The hazards that the test has met, as far as it is known."""
+    from pytest_kroft.model.diagnosis import hazard_names, hazards_in
+
+    search, database = item.stash.get(SEARCH, None), item.stash.get(OWN, None)
+    if search is not None:
+        return search.met
+    return hazard_names(hazards_in(database.history)) if database is not None else ()
 
 
 def _steps(item: pytest.Item) -> list[str]:
@@ -143,6 +160,7 @@ def _run(item: pytest.Item, owner: Owner | None) -> Run:
         fixture=owner.fixture if owner else "",
         server=options.kroft_server,
         dsn=options.kroft_dsn,
+        draws_anew=SEARCH in item.stash and not item.config.stash[SEED_IS_GIVEN],
         replayed=owner is None and REPLAYED in item.stash,
         others={"--config-file": options.inifilename, "--rootdir": options.rootdir or _rootdir(item, node)},
     )

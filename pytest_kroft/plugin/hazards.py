@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Generator, Iterable
 from typing import Any
 
 import pytest
@@ -13,11 +13,21 @@ from pytest_kroft.plugin.options import setting
 NONE = "none"
 """The baseline: rows are inserted and updated, and nothing dangerous happens."""
 EACH = "each"
+UNSEEN = "unseen"
+"""The outcome of a test that has passed without meeting its hazard."""
 FIXTURE = "kroft_hazard"
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for it once for each hazard."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
+    """Run a test that asks for it once for each hazard, with each value of its other parameters."""
+    yield
+    # After all others: so the hazard is the last part of the test's id, and ``_without`` finds it there.
+    _parametrize(metafunc)
+
+
+def _parametrize(metafunc: pytest.Metafunc) -> None:
+    """Add the hazards to the parameters of a test; raises CollectError where one is unknown."""
     test = metafunc.definition
     if "kroft_db" not in metafunc.fixturenames or not test.get_closest_marker(MARKER):
         return
@@ -67,19 +77,25 @@ def policy_under(hazard: str | None, policy: Any) -> Any:
     return as_policy(policy).only(*([] if hazard == NONE else [hazard]))
 
 
-def note_outcome(item: pytest.Item, report: pytest.TestReport, steps: list[str]) -> None:
-    """Note on a report under which hazard the test ran, and the history that made it fail."""
+def note_outcome(
+    item: pytest.Item, report: pytest.TestReport, steps: list[str], met: Collection[str]
+) -> None:
+    """Note on a report under which hazard the test ran, if it met it, and the history that made it fail."""
     callspec = getattr(item, "callspec", None)
     hazard = callspec.params.get(FIXTURE) if callspec else None
     if hazard is not None and (report.when == "call" or report.failed):
-        report.kroft_hazard = {"test": _without(item.nodeid, hazard), "hazard": hazard, "steps": steps}  # type: ignore[attr-defined]
+        unseen = report.passed and hazard != NONE and hazard not in met
+        outcome = UNSEEN if unseen else report.outcome
+        noted = {"test": _without(item), "hazard": hazard, "outcome": outcome, "steps": steps}
+        report.kroft_hazard = noted  # type: ignore[attr-defined]
 
 
-def _without(nodeid: str, hazard: str) -> str:
-    """The name of a test without the hazard that it ran under."""
-    head, _, ids = nodeid.partition("[")
-    rest = [part for part in ids.removesuffix("]").split("-") if part != hazard]
-    return f"{head}[{'-'.join(rest)}]" if rest else head
+def _without(item: Any) -> str:
+    """The name of a test, with its other parameters, without the hazard that it ran under."""
+    # Not cut out of the node id: there pytest-xdist adds the group of a test.
+    rest, others, _ = item.callspec.id.rpartition("-")
+    ids = f"[{rest}]" if others else ""
+    return f"{item.parent.nodeid}::{item.originalname}{ids}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -89,9 +105,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in reports:
             found = getattr(report, "kroft_hazard", None)
             if found:
-                known = outcomes.setdefault(found["test"], {}).setdefault(found["hazard"], ("passed", []))
-                if report.outcome != "passed" or known[0] == "passed":
-                    outcomes[found["test"]][found["hazard"]] = (report.outcome, found["steps"])
+                known = outcomes.setdefault(found["test"], {})
+                # A test may pass, and fail as it is torn down.
+                if report.failed or found["hazard"] not in known:
+                    known[found["hazard"]] = (found["outcome"], found["steps"])
     for test, hazards in sorted(outcomes.items()):
         terminalreporter.section(f"hazards: {test}")
         for line in table(hazards):
@@ -108,5 +125,7 @@ def table(outcomes: dict[str, tuple[str, list[str]]]) -> list[str]:
         outcome, steps = outcomes[hazard]
         lines.append(f"{hazard:<{width}}  {outcome:<7}  {steps[0] if steps else ''}".rstrip())
         lines += [f"{'':<{width}}  {'':<7}  {step}" for step in steps[1:]]
-    passed = sum(outcome == "passed" for outcome, _ in outcomes.values())
-    return [*lines, f"survived {passed} of {len(outcomes)}"]
+    counted = [outcome for outcome, _ in outcomes.values()]
+    unseen = counted.count(UNSEEN)
+    never = f"; {unseen} never came, which a table or a policy may rule out" if unseen else ""
+    return [*lines, f"survived {counted.count('passed')} of {len(counted) - unseen}{never}"]

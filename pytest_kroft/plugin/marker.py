@@ -15,6 +15,8 @@ MARKER_ARGUMENTS = ("rows", "policy", "seed", "max_examples", "hazards", "clock"
 TEST_ID = pytest.StashKey[str]()
 REPLAYED = pytest.StashKey[Any]()
 """The ``History`` that a test is run on, where a file gives it one."""
+REPORTED = pytest.StashKey[bool]()
+"""Whether a failed test has had its say, so that no section is needed any more."""
 REFUSED = pytest.StashKey[str]()
 """Why no test is run: what was asked for on the command line or by a marker is not there."""
 

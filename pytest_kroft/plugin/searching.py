@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import inspect
+from bdb import BdbQuit
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.unittest import TestCaseFunction
 
 from pytest_kroft.plugin.fixtures import told_plainly
-from pytest_kroft.plugin.marker import REPLAYED, asked_of, is_searched, test_id, test_seed
+from pytest_kroft.plugin.marker import REPLAYED, REPORTED, asked_of, is_searched, test_id, test_seed
 from pytest_kroft.plugin.options import SEED_IS_GIVEN
 
 if TYPE_CHECKING:
     from pytest_kroft.search import Search
 
 SEARCH = pytest.StashKey["Search"]()
-FAILURES = (Exception, pytest.fail.Exception)
+FAILURES = (Exception, SystemExit, pytest.fail.Exception)
+STOPS = (pytest.exit.Exception, BdbQuit)
+"""What ends the whole run: a wish of the test, or of the person at the debugger."""
 _FLAKY = (
     "kroft: the test failed on a history, and passed when it was run on the same one again: it depends on "
     "something else than the database, such as the time, the order of a set or another thread"
@@ -33,30 +37,53 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """
     __tracebackhide__ = True
     if REPLAYED in item.stash:
-        with _told_where_it_diverged():
+        with _told_where_it_diverged(item):
             return (yield)
     if not isinstance(item, pytest.Function) or not is_searched(item):
         return (yield)
+    from pytest_kroft.search import shrinks
+
     body = item.obj
     search = item.stash[SEARCH] = _made(item)
     item.obj = _wrapped(item, search, body)
     try:
         return (yield)
+    except STOPS:
+        raise
     except FAILURES as error:
-        raise _shown(search, error) from None
+        raise _shown(search, error, shrinks=shrinks(body)) from None
     finally:
         item.obj = body
 
 
 @contextmanager
-def _told_where_it_diverged() -> Iterator[None]:
-    """A test that makes other calls than its history fails with that sentence, without a traceback."""
+def _told_where_it_diverged(item: pytest.Item) -> Iterator[None]:
+    """A test that makes other calls than its history fails with that sentence, and with nothing else."""
     from pytest_kroft.errors import HistoryDiverged
 
     try:
         yield
     except HistoryDiverged as error:
+        item.stash[REPORTED] = True
         raise pytest.fail.Exception(f"kroft: {error}", pytrace=False) from None
+
+
+def check_searchable(item: pytest.Item) -> None:
+    """Raise UsageError where a test with ``max_examples`` is of a kind that cannot be searched."""
+    from hypothesis import is_hypothesis_test
+
+    body = getattr(item, "obj", None)
+    if inspect.iscoroutinefunction(body) or inspect.isasyncgenfunction(body):
+        reason = "a coroutine function; call asyncio.run(...) in a plain one"
+    elif isinstance(item, TestCaseFunction):
+        reason = "a method of a unittest class; write a function, or a class without that base"
+    elif is_hypothesis_test(body):
+        reason = "a test of Hypothesis already; hold @given or max_examples, not both"
+    elif "subtests" in getattr(item, "fixturenames", ()):
+        reason = "a test with subtests, whose failures go past the search; assert in the test itself"
+    else:
+        return
+    raise pytest.UsageError(f"{test_id(item)}: @pytest.mark.kroft: max_examples cannot search {reason}")
 
 
 def _made(item: pytest.Function) -> Search:
@@ -64,9 +91,12 @@ def _made(item: pytest.Function) -> Search:
     from pytest_kroft.search import Search
 
     database: Any = item.funcargs["kroft_db"]
+    watched: Any = item.funcargs.get("kroft_hazard")
     server: Any = item.funcargs["kroft_server"]
     with told_plainly():
-        return Search(server, database, FAILURES, passes=(pytest.xfail.Exception,))
+        return Search(
+            server, database, FAILURES, passes=(pytest.xfail.Exception,), stops=STOPS, watched=watched
+        )
 
 
 def _wrapped(item: pytest.Function, search: Search, body: Any) -> Any:
@@ -93,15 +123,21 @@ def _key(item: pytest.Item, body: Any) -> bytes:
     return blake2b(f"{test_id(item)}\n{text}".encode(), digest_size=16).digest()
 
 
-def _shown(search: Search, error: BaseException) -> BaseException:
+def _shown(search: Search, error: BaseException, *, shrinks: bool) -> BaseException:
     """The error that the smallest history ends in, with what Hypothesis says of how to find it again."""
     from hypothesis.errors import Flaky
 
+    from pytest_kroft.errors import KroftError
+
     if isinstance(error, Flaky):
         error.add_note(_FLAKY)
-    if search.smallest is None or isinstance(error, Flaky):
+    if search.smallest is None or isinstance(error, Flaky) or not shrinks:
         return error
-    smallest = search.minimise()
+    try:
+        smallest = search.minimise()
+    except (KroftError, LookupError, TypeError, ValueError) as ours:
+        error.add_note(f"kroft: the failure could not be made smaller: {type(ours).__name__}: {ours}")
+        return error
     for note in getattr(error, "__notes__", ()):
         if "@reproduce_failure" in note and note not in getattr(smallest, "__notes__", ()):
             smallest.add_note(note)

@@ -66,6 +66,15 @@ class Connections:
         """The process ids of kroft's own sessions on the server."""
         return [known.info.backend_pid for known in (self.own, *self._sessions.values())]
 
+    def answer(self) -> bool:
+        """Whether the server still answers all of kroft's own; a session that it ended is noticed so only."""
+        try:
+            for known in (self.own, *self._sessions.values()):
+                known.execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        return True
+
     def keep(self) -> None:
         """Keep what the test has opened so far over the examples of a search."""
         self._kept.push(self._example.pop_all())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import psycopg
@@ -131,13 +131,21 @@ class Executor:
 
     def _send(self) -> psycopg.Error | None:
         """Send all that waits and take off what is done; returns the error of the first that is not."""
-        pipeline = Pipeline(self._session(self._queue[0].number).connection)
+        number = self._queue[0].number
+        pipeline = Pipeline(self._session(number).connection)
         try:
-            return pipeline.run(task.queries() for task in self._queue)
-        finally:
-            # Also where the user interrupts: what is done is done.
-            for _ in range(pipeline.done):
-                self._done(self._queue.popleft())
+            error = pipeline.run(task.queries() for task in self._queue)
+        except BaseException:
+            self._take_off(pipeline.done)
+            self._undo(number)
+            raise
+        self._take_off(pipeline.done)
+        return error
+
+    def _take_off(self, count: int) -> None:
+        """Take off the first that wait, which are done."""
+        for _ in range(count):
+            self._done(self._queue.popleft())
 
     def _done(self, task: _Task) -> None:
         """Remember what a session's transaction has done, until it ends."""
@@ -167,12 +175,9 @@ class Executor:
     @contextmanager
     def _transaction(self, task: _Task, connection: Connection) -> Iterator[None]:
         """A transaction of the task's own, or what its session has begun; an error undoes the task alone."""
-        if not task.number:
-            with connection.transaction():
-                yield
-            return
         try:
-            yield
+            with nullcontext() if task.number else connection.transaction():
+                yield
         except BaseException:
             self._undo(task.number)
             raise
@@ -188,25 +193,30 @@ class Executor:
 
     def _recover(self, task: _Task, error: psycopg.Error) -> None:
         """Bring its session back to where it was, and do the task alone if only its check was refused."""
-        try:
-            self._undo(task.number)
-            if not isinstance(error, _BY_THE_CHECK):
-                raise error
-        except psycopg.Error as final:
-            raise self._refused(task, final) from final
+        self._undo(task.number)
+        if not isinstance(error, _BY_THE_CHECK):
+            raise self._refused(task, error) from error
         self._carry_out(task)
 
     def _undo(self, number: int) -> None:
         """Bring a session back to where it was before the operation that failed.
 
         The error has ended the transaction, so that a session does anew what it had done since it began. Not
-        by a savepoint around each operation: that would give each its own transaction id.
+        by a savepoint around each operation: that would give each its own transaction id. Where it cannot,
+        the connection is closed: nothing may be done outside of the transaction that the state has.
         """
         session = self._sessions[number]
         roll_back(session.connection)
-        if not session.connection.closed:
+        if session.connection.closed:
+            return
+        try:
             for done in session.transaction:
                 self._run(session.connection, done)
+        except (psycopg.Error, Unexpected):
+            session.connection.close()
+        except BaseException:
+            session.connection.close()
+            raise
 
     def _refused(self, task: _Task, error: psycopg.Error) -> Exception:
         # A session's own transaction goes on, so the one outside is asked who holds a lock.

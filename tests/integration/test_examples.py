@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import pytest
@@ -238,6 +238,68 @@ def test_a_folder_is_an_examples_own(db: KroftDB, examples: Examples) -> None:
     assert list(second.iterdir()) == []
     db.close()
     assert not second.exists()
+
+
+TERMINATE = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+def test_krofts_own_sessions_that_an_example_ended_are_opened_anew(db: KroftDB, examples: Examples) -> None:
+    for _ in range(2):
+        db.apply(Begin(1, START))
+        db.apply(Insert("items", 4, 1, START, session=1))
+        db.connection.execute(TERMINATE)
+        examples.begin()
+        examples.check()
+    db.connection.execute(TERMINATE)
+    with pytest.raises(KroftError):
+        db.mutations.insert("items", 1)
+    examples.begin()
+    examples.check()
+
+
+class Unremovable:
+    """A folder that cannot be removed."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        raise OSError("the folder is in use")
+
+
+def test_a_folder_that_cannot_be_removed_leaves_nothing_open(db: KroftDB, examples: Examples) -> None:
+    opened = db.connection
+    db.apply(Begin(1, START))
+    db._folders.enter_context(Unremovable())
+    with pytest.raises(OSError, match="in use"):
+        db.end_example()
+    assert opened.closed
+    examples.begin()
+    examples.check()
+    own, test = db._own, db.connection
+    db._folders.enter_context(Unremovable())
+    with pytest.raises(OSError, match="in use"):
+        db.close()
+    assert own.closed
+    assert test.closed
+
+
+def test_a_call_of_an_earlier_example_does_nothing_to_the_next(db: KroftDB, examples: Examples) -> None:
+    resumed, left = db.stream(batches=9), db.stream(batches=9)
+    next(resumed)
+    next(left)
+    examples.begin()
+    planned = db.perform("insert", lambda: [Sync(), Insert("items", 4, 1, START)])
+    next(planned)
+    with pytest.raises(KroftError, match="this example is over"):
+        next(resumed)
+    left.close()  # type: ignore[attr-defined]
+    assert len(list(planned)) == 1
+    assert [*db.history] == [*examples.operations, Sync(), Insert("items", 4, 1, START)]
+    assert db.verify()
 
 
 # A database that has to be made anew

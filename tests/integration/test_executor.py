@@ -30,6 +30,7 @@ from pytest_kroft.model.operations import (
 )
 from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.timeline import Step, Timeline
+from pytest_kroft.postgres import pipeline
 from pytest_kroft.postgres.databases import Database, Databases
 from pytest_kroft.postgres.executor import COPY_FROM, LONGEST, Executor
 from tests.conftest import MakeDB
@@ -478,23 +479,79 @@ def test_a_session_that_is_gone_is_told_with_the_operation(make_db: MakeDB) -> N
             steps.extend(db.perform("many", lambda: insert(1, 2)))
 
 
-def test_a_user_who_interrupts_leaves_no_transaction(make_db: MakeDB) -> None:
+class Limit(BaseException):
+    """What a time limit raises, as pytest.fail does: psycopg knows only of the user who interrupts."""
+
+
+RAISED = [KeyboardInterrupt, Limit, TimeoutError]
+
+
+@contextmanager
+def cut_short(error: type[BaseException], seconds: float = 0.3) -> Iterator[None]:
+    """A signal handler raises the error in the middle of what runs inside."""
+
+    def handle(*args: object) -> None:
+        raise error
+
+    before = signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        with pytest.raises(error):
+            yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("error", RAISED)
+def test_who_interrupts_leaves_no_transaction(make_db: MakeDB, error: type[BaseException]) -> None:
     db = make_db(PEOPLE, ITEMS, rows=3)
     plan: list[Operation] = [Insert("people", 4, 1, START, cells={"id": ("4",)}), update(1, 1), update(2, 2)]
     with psycopg.connect(db.dsn) as holder:
         holder.execute("SELECT FROM items WHERE id = 1 FOR UPDATE")
-        before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
-        try:
-            with pytest.raises(KeyboardInterrupt):
-                list(db.perform("many", lambda: plan))
-        finally:
-            signal.signal(signal.SIGALRM, before)
+        with cut_short(error):
+            list(db.perform("many", lambda: plan))
     assert db._own.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
     assert db.verify()
     assert db.history[-1] == plan[0]
     assert db.mutations.update("items", keys=[1]) == 1
     assert db.verify()
+
+
+@pytest.mark.parametrize("error", RAISED)
+def test_an_operation_alone_that_is_cut_short_is_not_done(
+    make_db: MakeDB, error: type[BaseException]
+) -> None:
+    db = make_db(ITEMS)
+    with psycopg.connect(db.dsn) as holder:
+        holder.execute("LOCK items")
+        with cut_short(error):
+            db.mutations.insert(count=COPY_FROM)
+    assert len(db.history) == 1
+    assert ids(db) == []
+    own = db._own
+    if own.closed:
+        with pytest.raises(ExecutionError, match=r"insert into items: .*the connection is closed"):
+            db.mutations.insert(count=1)
+    else:
+        assert own.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    query = "SELECT count(*) FROM pg_locks WHERE relation = 'items'::regclass"
+    assert db.connection.execute(query).fetchone() == (0,)
+
+
+def test_what_cannot_be_brought_back_is_closed(make_db: MakeDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(connection: object) -> None:
+        raise psycopg.OperationalError("cannot cancel")
+
+    db = make_db(ITEMS, rows=2)
+    with psycopg.connect(db.dsn) as holder:
+        holder.execute("SELECT FROM items WHERE id = 1 FOR UPDATE")
+        monkeypatch.setattr(pipeline, "cancel", fail)
+        with cut_short(Limit):
+            db.mutations.update(keys=[1])
+        assert db._own.closed
+    with pytest.raises(ExecutionError, match=r"update items.*the connection is closed"):
+        db.mutations.update(keys=[1])
 
 
 # Sessions
@@ -574,6 +631,39 @@ def test_a_refusal_in_a_session_leaves_its_transaction_as_it_was(scripted: Scrip
     run(made, *insert(901, session=1), Commit(1))
     assert rows(consumer) == [1, 2, 901]
     assert consumer.execute("SELECT count(DISTINCT xmin::text) FROM items").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("error", RAISED)
+def test_a_session_that_is_cut_short_is_where_it_was(scripted: Scripted, error: type[BaseException]) -> None:
+    made, consumer = scripted
+    run(made, *insert(1), Begin(1, START), *insert(2, session=1))
+    consumer.execute("BEGIN")
+    consumer.execute("SELECT FROM items WHERE id = 1 FOR UPDATE")
+    with cut_short(error):
+        run(made, *insert(3, session=1), Update("items", (1,), ("name",), 1, START, session=1))
+    consumer.execute("COMMIT")
+    assert rows(consumer) == [1]
+    run(made, *insert(4, session=1))
+    assert rows(consumer) == [1]
+    run(made, Commit(1))
+    assert rows(consumer) == [1, 2, 3, 4]
+    assert [row[0] for row in made.state.contents("items")] == ["1", "2", "3", "4"]
+
+
+def test_a_reset_does_without_sessions_that_are_gone(database: Database) -> None:
+    with ExitStack() as opened:
+
+        def connect(number: int) -> psycopg.Connection:
+            return opened.enter_context(psycopg.connect(database.dsn, autocommit=True))
+
+        consumer, executor = connect(0), Executor(connect(0), connect)
+        run(Timeline(3, executor), CreateTable(ITEMS), Begin(1, START), *insert(1, session=1))
+        consumer.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        executor.reset()
+        assert executor._sessions[1].connection.closed
 
 
 def test_a_reset_ends_the_transactions_of_all_sessions(database: Database) -> None:

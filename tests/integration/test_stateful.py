@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import seed as hypothesis_seed
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import rule, run_state_machine_as_test
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -195,6 +195,64 @@ def test_a_machine_that_lacks_something_says_what(lender: KroftServer) -> None:
         Unsynced(lender)
     with pytest.raises(DefinitionError, match="Untabled names no table"):
         Untabled(lender)
+
+
+class WrongSync:
+    """A mixin whose sync never reads."""
+
+    def sync(self) -> list[dict[str, Any]]:
+        return [{"id": "wrong"}]
+
+
+@pytest.mark.parametrize("parent", [EvolvingDatabaseMachine, Reader])
+def test_a_sync_of_a_mixin_is_a_rule_and_compared(
+    lender: KroftServer, parent: type[EvolvingDatabaseMachine]
+) -> None:
+    class Mixed(WrongSync, parent):  # type: ignore[misc, valid-type]
+        tables = (ITEMS,)
+        policy = "calm"
+
+    class Heir(Mixed):
+        policy = "churn"
+
+    for one in (Mixed, Heir):
+        with pytest.raises(Mismatch):
+            run(lambda one=one: one(lender), settings(SOON, max_examples=5), 1)  # type: ignore[misc]
+
+
+def test_an_inherited_sync_is_compared_once(lender: KroftServer) -> None:
+    class Heir(Appender):
+        pass
+
+    machine = Heir(lender)
+    try:
+        machine.sync()
+        assert [type(one) for one in machine.db.history].count(Sync) == 1
+    finally:
+        machine.teardown()
+
+
+class OwnUpdate:
+    """A mixin with a rule that is named like a kind of change."""
+
+    @rule()
+    def update(self) -> None:
+        pass
+
+
+def test_a_rule_named_like_a_change_is_refused() -> None:
+    told = r"Own\.{0}: '{0}' is the name of one of kroft's rules.*choose another name"
+    for kind in (*ROWS, *SCHEMA):
+        with pytest.raises(DefinitionError, match=told.format(kind)):
+            type("Own", (Reader,), {kind: rule()(lambda _: None)})
+    with pytest.raises(DefinitionError, match=told.format("delete")):
+        type("Own", (Reader,), {"delete": None})
+
+
+@pytest.mark.parametrize("bases", [(OwnUpdate, Reader), (Reader, OwnUpdate)])
+def test_a_rule_of_a_mixin_named_like_a_change_is_refused(bases: tuple[type, ...]) -> None:
+    with pytest.raises(DefinitionError, match=r"Own\.update: 'update' is the name of one of kroft's rules"):
+        type("Own", bases, {})
 
 
 def test_its_test_case_runs_with_the_server_of_the_class(lender: KroftServer) -> None:

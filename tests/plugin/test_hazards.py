@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 
 import pytest
 
@@ -94,8 +95,8 @@ def test_the_summary_shows_what_a_consumer_survives(project: Project, workers: l
             "*5  sync",
             "delete          failed*1  create table orders (id, amount, note, updated_at)",
             "*4  delete from orders: id *",
-            "enum_value      passed",
-            "survived 2 of 4",
+            "enum_value      unseen",
+            "survived 1 of 3; 1 never came, which a table or a policy may rule out",
         ]
     )
 
@@ -107,3 +108,40 @@ def test_other_parameters_keep_their_tables_apart(project: Project) -> None:
     result.assert_outcomes(passed=4)
     for size in (1, 2):
         assert f"hazards: test_it.py::test_it[{size}]" in result.stdout.str()
+
+
+HAZARD_VALUES = """
+def pytest_generate_tests(metafunc):
+    if "much" in metafunc.fixturenames:
+        metafunc.parametrize("much", ["none", "delete"])
+
+class TestMany:
+    @pytest.mark.parametrize("mode", ["none", "delete", "x-none"])
+    @pytest.mark.kroft("orders", hazards=["delete"])
+    def test_it(self, kroft_db, kroft_hazard, mode, much):
+        assert (kroft_hazard, mode, much) != ("delete", "none", "delete")
+
+@pytest.mark.xdist_group("one")
+@pytest.mark.kroft("orders", hazards=["delete"])
+def test_alone(kroft_db): pass
+"""
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2", "--dist", "loadgroup"]])
+def test_parameters_named_like_a_hazard_keep_their_tables_apart(project: Project, workers: list[str]) -> None:
+    project.write("test_it.py", HAZARD_VALUES)
+    result = project.run(*workers)
+    result.assert_outcomes(passed=13, failed=1)
+    tables = re.findall(
+        r"^=+ hazards: (\S+) =+\nnone +passed\ndelete +(\w+)[^=]*\nsurvived (\d of \d).*$",
+        result.stdout.str(),
+        flags=re.MULTILINE,
+    )
+    others = ["-".join(pair) for pair in product(["none", "delete"], ["none", "delete", "x-none"])]
+    survived = dict.fromkeys(others, ("unseen", "1 of 1")) | {"delete-none": ("failed", "1 of 2")}
+    expected = {f"test_it.py::TestMany::test_it[{ids}]": found for ids, found in survived.items()}
+    assert {name: (outcome, of) for name, outcome, of in tables} == {
+        **expected,
+        "test_it.py::test_alone": ("unseen", "1 of 1"),
+    }
+    assert len(tables) == result.stdout.str().count(" hazards: ")

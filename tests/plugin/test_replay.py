@@ -81,9 +81,7 @@ def test_a_history_goes_to_its_own_test(project: Project) -> None:
     result = project.run(f"--kroft-replay={path}", "test_other.py")
     # One test alone cannot be mistaken, and says that it makes other calls.
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["kroft: the test has diverged from the history: its call 2 of 2*"]
-    )
+    result.stdout.fnmatch_lines(["kroft: the test has diverged from the history: its call 2 of 2*"])
     project.write("test_third.py", "def test_third(kroft_db): pass\n")
     refused = project.run(f"--kroft-replay={path}", "test_other.py", "test_third.py")
     assert refused.ret == pytest.ExitCode.USAGE_ERROR

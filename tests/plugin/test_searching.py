@@ -391,3 +391,66 @@ def test_the_debugger_stands_in_the_smallest_failure(project: Project) -> None:
         env={**os.environ, **APART},
     )  # fmt: skip
     assert "('steps', 5)" in run.stdout
+
+
+UNFIT = """
+import asyncio
+import unittest
+from hypothesis import given
+from hypothesis import strategies as st
+
+searched = pytest.mark.kroft("orders", max_examples=5)
+
+{test}
+"""
+
+
+@pytest.mark.parametrize(
+    "test, told",
+    [
+        ("@searched\nasync def test_it(kroft_db): assert 0", "a coroutine function; call asyncio.run"),
+        (
+            "@searched\n@given(st.none())\ndef test_it(kroft_db, _): pass",
+            "hold @given or max_examples, not both",
+        ),
+        ("@searched\ndef test_it(kroft_db, subtests): pass", "a test with subtests"),
+        (
+            "@searched\n@pytest.mark.usefixtures('kroft_db')\nclass T(unittest.TestCase):\n def test(s): 0",
+            "a method of a unittest class",
+        ),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(project: Project, test: str, told: str) -> None:
+    project.write("test_it.py", UNFIT.format(test=test))
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: *max_examples cannot search *{told}*"])
+
+
+def test_a_failure_stays_one_whatever_a_smaller_history_does(project: Project) -> None:
+    body = "failed = []\n@pytest.mark.kroft('orders', max_examples=30)\ndef test_it(kroft_db):\n"
+    body += "    kroft_db.run(batches=5)\n    rows = len(kroft_db.expected())\n    if rows > 3:\n"
+    body += "        failed.append(1)\n        assert False\n    if failed:\n        pytest.skip('too few')\n"
+    project.write("test_it.py", body)
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    assert "The smallest history that fails: 2 operations" in str(result.stdout)
+
+
+def test_making_smaller_ends_though_the_body_goes_on(project: Project) -> None:
+    body = "@pytest.mark.kroft('orders', max_examples=3)\ndef test_it(kroft_db):\n"
+    body += "    while len(kroft_db.history) < 8:\n        kroft_db.mutations.mutate(count=1) or kroft_db."
+    body += "mutations.insert(count=1)\n    assert 0\n"
+    project.write("test_it.py", body)
+    assert "8 operations" in str(project.run().stdout)
+
+
+def test_settings_without_shrinking_are_kept(project: Project) -> None:
+    decorator = "from hypothesis import Phase, settings\n@settings(phases=[Phase.generate])\n"
+    project.write("test_it.py", STRICT.replace("@pytest.mark", decorator + "@pytest.mark"))
+    assert "\nA history that fails: " in str(project.run().stdout)
+
+
+def test_the_name_of_the_folder_does_not_matter(project: Project) -> None:
+    project.write("my_pytest_kroft_tests/test_it.py", STRICT)
+    assert "The smallest history that fails: 5 operations" in str(project.run().stdout)

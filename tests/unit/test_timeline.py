@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_kroft.errors import ExecutionError, NotApplicable
+from pytest_kroft.errors import ExecutionError, KroftError, NotApplicable
 from pytest_kroft.model.clock import START
 from pytest_kroft.model.fold import apply
 from pytest_kroft.model.history import Call
@@ -145,6 +145,89 @@ def test_a_call_that_is_left_early_has_done_what_it_told():
     steps.close()  # type: ignore[attr-defined]
     assert server.done == made.history.operations == [CreateTable(LOG), Sync()]
     assert made.history.calls[0].places == [0, 1]
+
+
+class Stop(BaseException):
+    """What a time limit raises, as pytest.fail does: no Exception."""
+
+
+class Stopped(Later):
+    """Is cut short in place of one operation."""
+
+    def settle(self):
+        while self.waiting:
+            if len(self.done) == self.bad:
+                raise Stop
+            self.done.append(self.waiting.pop(0))
+
+
+@pytest.mark.parametrize("bad", range(5))
+def test_a_call_that_is_cut_short_has_only_what_was_done(bad):
+    server = Stopped(bad)
+    made = Timeline(7, server)
+    plan = [CreateTable(LOG), *inserts(1, 2), Sync(), *inserts(3)]
+    with pytest.raises(Stop):
+        list(made.perform("call", lambda: plan))
+    assert made.history.calls[0].places == list(range(bad))
+    assert len(made.history.lines()) == 1 + bad
+    server.bad = None
+    list(made.perform("the rest", lambda: plan[bad:]))
+    assert [call.places for call in made.history.calls] == [list(range(bad)), list(range(bad, 5))]
+    assert len(made.history.lines()) == 6
+
+
+# Once the database goes on to another timeline
+
+
+def test_a_timeline_that_has_ended_applies_nothing():
+    server, planned = Later(), []
+
+    def plan():
+        yield from [CreateTable(LOG), Sync()]
+        planned.append("more")
+        yield from inserts(1)
+
+    made = Timeline(7, server)
+    resumed, left, unbegun = (made.perform(name, plan) for name in ("resumed", "left", "unbegun"))
+    next(resumed)
+    made.end()
+    server.waiting.append(Sync())  # of another timeline
+    for call in (lambda: next(resumed) and list(resumed), lambda: next(unbegun), lambda: made.apply(Sync())):
+        with pytest.raises(KroftError, match="this example is over"):
+            call()
+    left.close()  # type: ignore[attr-defined]
+    made.settle()
+    assert (server.waiting, planned) == ([Sync()], [])
+    assert server.done == made.history.operations == [CreateTable(LOG), Sync()]
+
+
+def test_a_call_that_is_left_after_the_end_says_nothing():
+    made = Timeline(7, Later())
+    steps = made.perform("call", lambda: [CreateTable(LOG), Sync(), *inserts(1)])
+    next(steps)
+    made.end()
+    steps.close()  # type: ignore[attr-defined]
+    assert made.history.operations == [CreateTable(LOG), Sync()]
+
+
+def test_what_waits_at_the_end_is_taken_back():
+    server = Later()
+    made = Timeline(7, server)
+    made.apply(CreateTable(LOG))
+    made._send(inserts(1)[0])
+    made.end()
+    assert server.waiting == []
+    assert made.history.operations == [CreateTable(LOG)]
+    assert made.state is made.states[-1]
+
+
+def test_a_fork_goes_on_where_the_first_has_ended():
+    made = Timeline(7)
+    made.apply(CreateTable(LOG))
+    fork = made.fork()
+    made.end()
+    fork.apply(Sync())
+    assert (len(made.history), len(fork.history)) == (1, 2)
 
 
 def test_a_timeline_that_is_done_again_is_settled():

@@ -127,9 +127,11 @@ class Search:
         """Make the smallest history smaller and plainer until nothing can go; the error it ends in."""
         assert self.smallest is not None, "nothing has failed"
         start = self.begins
-        for candidates in (fewer_operations, plainer, fewer_operations, tidied):
-            while smaller := self._first_failing(candidates(self.smallest.history, start)):
-                self.smallest = smaller
+        before: tuple[int, ...] = ()
+        while before != (before := size(self.smallest.history)):
+            for candidates in (fewer_operations, plainer, tidied):
+                while smaller := self._first_failing(candidates(self.smallest.history, start)):
+                    self.smallest = smaller
         self.is_smallest = self.runs < MOST_RUNS
         # Last comes the run that everything which is shown belongs to.
         last = self._again(self.smallest.history)

@@ -152,12 +152,13 @@ def _check_given(state: State, table: TableState, op: Insert | Update, count: in
 def _check_spelled(table: TableState, column: ColumnState, texts: Iterable[str | None]) -> None:
     """Whether texts are values of the column's type, as far as kroft can tell without the server."""
     for text in set(texts) - {None}:
+        where = f"a cell given for {column.name!r} of {table.definition.name!r}"
         try:
-            canonical(column.type, text)
+            spelled = canonical(column.type, text)
         except ValueRefused as error:
-            raise NotApplicable(
-                f"a cell given for {column.name!r} of {table.definition.name!r} is wrong: {error}"
-            ) from None
+            raise NotApplicable(f"{where} is wrong: {error}") from None
+        if spelled != text:
+            raise NotApplicable(f"{where} is spelled {text!r}, and the server prints it as {spelled!r}")
 
 
 def _check_labels(state: State, column: ColumnState, texts: Iterable[str | None]) -> None:

@@ -77,15 +77,28 @@ def _less(cells: Mapping[str, T], name: str) -> dict[str, T]:
     return {key: values for key, values in cells.items() if key != name}
 
 
-def _halves(count: int) -> list[slice]:
-    return [slice(0, count // 2), slice(count // 2, count)] if count > 1 else []
+def parts(count: int) -> list[slice]:
+    """What is tried of so many rows: to leave out each half, then the first and the last one alone."""
+    if count < 2:
+        return []
+    half = count // 2
+    return [
+        slice(half, count),
+        slice(0, half),
+        *([slice(0, 1), slice(count - 1, count)] if count > 2 else []),
+    ]
+
+
+def _others(count: int) -> list[slice]:
+    """What is left of so many rows when such a part is left out."""
+    return [slice(part.stop, count) if not part.start else slice(part.start) for part in parts(count)]
 
 
 def simpler(operation: Operation) -> Iterator[Operation]:
     """An operation on rows with fewer rows, fewer columns, or a given cell less."""
     match operation:
         case Update(rows=rows, columns=columns, cells=cells):
-            yield from (_of_rows(operation, part) for part in _halves(len(rows)))
+            yield from (_of_rows(operation, part) for part in _others(len(rows)))
             for name in columns if len(columns) > 1 else ():
                 left = tuple(column for column in columns if column != name)
                 parents = _less(operation.parents, name)
@@ -94,7 +107,7 @@ def simpler(operation: Operation) -> Iterator[Operation]:
         case Insert(cells=cells):
             yield from (replace(operation, cells=_less(cells, name)) for name in cells)
         case Delete(rows=rows):
-            yield from (replace(operation, rows=rows[part]) for part in _halves(len(rows)))
+            yield from (replace(operation, rows=rows[part]) for part in _others(len(rows)))
         case _:
             return
 
@@ -183,7 +196,8 @@ def restamped(history: History, start: int) -> Change:
     before = [op.stamp for op in history.operations[:start] if isinstance(op, Insert | Update | Begin)]
     after = [op.stamp for op in history.operations[start:] if isinstance(op, Insert | Update | Begin)]
     latest = max(before, default=START - SECOND)
-    later = sorted({stamp for stamp in after if stamp > latest})
+    # Where nothing came before, what is stamped early is stamped earlier than something that follows.
+    later = sorted({stamp for stamp in after if stamp > latest or not before})
     stamps = {stamp: latest + SECOND * place for place, stamp in enumerate(later, start=1)}
 
     def change(operation: Operation) -> Operation:

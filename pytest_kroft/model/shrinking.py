@@ -34,6 +34,7 @@ from pytest_kroft.model.operations import (
 from pytest_kroft.model.rewriting import (
     Change,
     joined,
+    parts,
     recolumned,
     renumbered,
     restamped,
@@ -86,11 +87,9 @@ def plainer(history: History, start: int = 0) -> Iterator[History]:
             yield from _changed(history, start, _at(history[place], operation))
         operation = history[place]
         if isinstance(operation, Insert) and operation.count > 1:
-            half, life = operation.count // 2, _life(history, place, operation.table)
-            for numbers in (
-                range(operation.first + half, operation.first + operation.count),
-                range(operation.first, operation.first + half),
-            ):
+            first, count, life = operation.first, operation.count, _life(history, place, operation.table)
+            for part in parts(count):
+                numbers = range(first + count)[first + part.start : first + part.stop]
                 change = rows_left_out(operation.table, numbers)
                 yield from _changed(history, start, change, life)
         if isinstance(operation, Begin):
@@ -192,14 +191,14 @@ def _merged(history: History, place: int, start: int) -> Iterator[History]:
     if isinstance(operation, Update):
         for earlier in range(start, place):
             one = history[earlier]
-            if isinstance(one, Insert) and (one.table, (one.first,), one.count) == _single(operation):
+            if isinstance(one, Insert) and _made_alone(one, operation):
                 whole = replace(one, cells={**one.cells, **operation.cells})
                 yield from _kept(history, _with(history, {earlier: whole, place: None}), start)
 
 
-def _single(update: Update) -> tuple[str, tuple[int, ...], int]:
-    """The table and the one row of an update, as an insert of that row alone has them."""
-    return update.table, update.rows, 1
+def _made_alone(one: Insert, update: Update) -> bool:
+    """Whether an insert made the rows that are updated, and no others."""
+    return one.table == update.table and update.rows == tuple(range(one.first, one.first + one.count))
 
 
 def _with(history: History, changed: Mapping[int, Operation | None]) -> list[Operation | None]:
@@ -224,7 +223,7 @@ def _by_another_column(history: History, place: int, start: int) -> Iterator[His
     before = _state_at(history, place - returned)
     table, name = before.tables[operation.table], operation.column.name
     for column in table.columns:
-        if (column.name == name) == returned and not (table.protection(column) or column.computed):
+        if (returned or column.name != name) and not (table.protection(column) or column.computed):
             change = recolumned(operation.table, name, column.name, str(column.type))
             yield from _replaced(history, start, {place - returned, place}, operation.table, change)
 

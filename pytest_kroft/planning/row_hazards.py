@@ -20,6 +20,9 @@ from pytest_kroft.planning.policy import EvolutionPolicy
 CHANCE = 0.2
 """How likely an insert or update is disturbed by each hazard that the policy allows."""
 
+MORE = 0.3
+"""How likely each further column of a row gets a special value, in a search."""
+
 LONGEST_SKEW = 3600
 """By how many seconds a skewed clock is behind, at most."""
 
@@ -43,6 +46,9 @@ def _disturbed(state: State, write: Write, policy: EvolutionPolicy, choices: Cho
     table = state.table(write.table)
     if table.updated_at is not None:
         write = _disturb_stamp(state, table, write, policy, choices)
+    if choices.searches and isinstance(write, Insert) and len(table.key) > 1 and choices.chance(CHANCE):
+        shared = _sharing_a_key(state, table, write, choices)
+        write = shared if applies(state, shared) else write
     for hazard, values in _SPECIAL.items():
         if policy.allows(hazard) and choices.chance(CHANCE):
             changed = _with_value(table, write, values, choices)
@@ -85,14 +91,42 @@ def _with_value(
 ) -> Write:
     """The write of one row with one cell given: a special value of a column that takes any of its type."""
     names = set(write.columns) if isinstance(write, Update) else {column.name for column in table.columns}
-    columns = [c for c in _unruled(table) if c.name in names and c.name not in write.cells and values(c.type)]
+    extreme = choices.searches and values is extreme_values
+    free = [*_unruled(table), *(_text_keys(table) if extreme and isinstance(write, Insert) else ())]
+    columns = [c for c in free if c.name in names and c.name not in write.cells and values(c.type)]
     single = _single(table, write)
     if not columns or single is None:
         return write
-    column = choices.one_of(columns)
-    special = values(column.type)
-    # The first is the most telling one, and among thirty it would hardly ever be drawn.
-    text = special[0] if not choices.integer(0, 2) else choices.one_of(special)
+    first = choices.one_of(columns)
+    # In a wide table one special cell at a time would seldom be the one that matters.
+    more = [c for c in columns if c is not first and extreme and choices.chance(MORE)]
+    given = {c.name: (_drawn_value(values(c.type), choices),) for c in (first, *more)}
+    return replace(single, cells={**single.cells, **given})
+
+
+def _drawn_value(special: Sequence[str], choices: Choices) -> str:
+    """A special value: the first is the most telling one, and among thirty would hardly ever be drawn."""
+    return special[0] if not choices.integer(0, 2) else choices.one_of(special)
+
+
+def _text_keys(table: TableState) -> list[ColumnState]:
+    """The columns of a key that hold any text; numbers in keys stay as an application makes them, rising."""
+    return [
+        c
+        for c in table.key
+        if c.type.name in ("text", "varchar") and not c.type.array and table.unwritable(c) is None
+        if not (c.definition.check or c.definition.reference or c.definition.generator)
+    ]
+
+
+def _sharing_a_key(state: State, table: TableState, write: Insert, choices: Choices) -> Write:
+    """The insert of one row that shares a part of its key with another row, as rows of such tables do."""
+    parts = [c for c in table.key if not (c.definition.reference or c.computed or c.name in write.cells)]
+    if not parts or not table.rows:
+        return write
+    column = choices.one_of(parts)
+    text = state.reader(table, column)(table.rows[choices.one_of(table.rows.numbers)])
+    single = _single(table, write) or write
     return replace(single, cells={**single.cells, column.name: (text,)})
 
 

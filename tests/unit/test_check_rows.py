@@ -263,3 +263,15 @@ def test_an_update_hands_no_unique_value_from_row_to_row():
     made.apply(replace(swap, cells={"email": ("a", "c")}))
     made.apply(Update("customers", (2,), ("email",), 3, START, cells={"email": (None,)}))
     made.apply(Update("customers", (1, 2), ("email",), 4, START, cells={"email": ("d", "c")}))
+
+
+@pytest.mark.parametrize(
+    "column, text, spelled",
+    [("day", "2020-01-01 10:00:00", "2020-01-01"), ("amount", "1.505", "1.51"), ("paid", "1", "true")],
+)
+def test_a_cell_is_spelled_as_the_server_prints_it(column, text, spelled):
+    state = timeline(CUSTOMERS, ORDERS, rows=1).state
+    insert = Insert("orders", 2, 1, START, cells={column: (text,)}, parents={"customer_id": (None,)})
+    with pytest.raises(NotApplicable, match=f"is spelled '{text}', and the server prints it as '{spelled}'"):
+        check(state, insert)
+    check(state, replace(insert, cells={column: (spelled,)}))

@@ -28,6 +28,8 @@ from pytest_kroft.model.types import MAX_IDENTIFIER_BYTES, SqlType, parse_type
 from pytest_kroft.model.values import Birth, column_values
 
 Plan = Callable[[State, TableState, Choices], Sequence[Operation]]
+LONGEST_NUMBER = 4
+"""Of a name that ends in a longer number somebody else is the author."""
 NOTHING: Sequence[Operation] = ()
 
 
@@ -245,10 +247,10 @@ def rename_table(state: State, table: TableState, choices: Choices) -> Sequence[
 
 def _former_names(table: TableState) -> list[str]:
     """The names that a table had before, as far as it got them here: none of them comes back."""
-    former: list[str] = []
-    while table.name not in (*former, table.definition.name):
-        former.append(fresh_name(table.definition.name, former))
-    return former
+    base, separator, number = table.name.rpartition("_v")
+    if not separator or not number.isdecimal() or len(number) > LONGEST_NUMBER:
+        return []
+    return [f"{base}_v{former}" for former in range(2, int(number) + 1)]
 
 
 def recreate_table(state: State, table: TableState, choices: Choices) -> Sequence[Operation]:

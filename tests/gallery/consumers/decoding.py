@@ -21,13 +21,7 @@ CHANGES_QUERY = "SELECT xid::text::bigint AS xid, data FROM pg_logical_slot_get_
 
 
 class Decoding(Consumer):
-    """The correct one. The replica identity is the primary key.
-
-    test_decoding tells a table's name when the row was written: of a table that is renamed twice between two
-    syncs nobody can tell what it was called between.
-    """
-
-    documented = frozenset({"rename_table"})
+    """The correct one. The replica identity is the primary key."""
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)

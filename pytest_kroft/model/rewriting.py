@@ -30,10 +30,11 @@ Change = Callable[[Operation], Operation | None]
 
 
 def recolumned(table: str, name: str, other: str, sql_type: str | None = None) -> Change:
-    """Names another column of a table in place of one; where it is added, perhaps with another type."""
+    """Lets two columns of a table change their parts; where the one is added, perhaps with another type."""
+    swapped = {name: other, other: name}
 
     def named(column: str) -> str:
-        return other if column == name else column
+        return swapped.get(column, column)
 
     def change(operation: Operation) -> Operation:
         if getattr(operation, "table", None) != table:

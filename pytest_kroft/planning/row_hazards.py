@@ -20,6 +20,9 @@ from pytest_kroft.planning.policy import EvolutionPolicy
 CHANCE = 0.2
 """How likely an insert or update is disturbed by each hazard that the policy allows."""
 
+SEARCHED = 0.4
+"""The same for special values in a search, where a history is short and leaves half of the hazards out."""
+
 MORE = 0.3
 """How likely each further column of a row gets a special value, in a search."""
 
@@ -50,7 +53,7 @@ def _disturbed(state: State, write: Write, policy: EvolutionPolicy, choices: Cho
         shared = _sharing_a_key(state, table, write, choices)
         write = shared if applies(state, shared) else write
     for hazard, values in _SPECIAL.items():
-        if policy.allows(hazard) and choices.chance(CHANCE):
+        if policy.allows(hazard) and choices.chance(SEARCHED if choices.searches else CHANCE):
             changed = _with_value(table, write, values, choices)
             write = changed if applies(state, changed) else write
     return write

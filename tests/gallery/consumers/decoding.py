@@ -7,6 +7,7 @@ a change may be applied on top of a row that has it already; applying is made so
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable
 from typing import Any
@@ -38,7 +39,7 @@ class Decoding(Consumer):
     def sync(self) -> None:
         changes = self.take()
         table = self.find()
-        if self.is_other(table):
+        if self.is_other(table) or self.tell_of_another(changes, table):
             self.read_anew(table)
         else:
             self.apply_all(changes, self.qualified(table))
@@ -55,6 +56,12 @@ class Decoding(Consumer):
 
     def is_other(self, table: Table) -> bool:
         return table != self.table
+
+    def tell_of_another(self, changes: Iterable[Change], table: Table) -> bool:
+        """Whether the table had other columns, or types, when a change was made, and has them no more."""
+        types = {column.name: re.sub(r"\(.*?\)", "", column.type) for column in table.columns}
+        told = [(name, value.type) for change in changes for name, value in change.new.items()]
+        return any(types.get(name) != sql_type for name, sql_type in told)
 
     def qualified(self, table: Table) -> str:
         query = "SELECT format('%%I.%%I', %s::text, %s::text) AS name"

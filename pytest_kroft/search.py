@@ -33,6 +33,8 @@ MOST_RUNS = 1_000
 
 _INSIDE = tuple(f"{Path(module.__file__ or '').parent}{os.sep}" for module in (pytest_kroft, hypothesis))
 """The folders whose code is not the test's."""
+_INSTALLED = f"{os.sep}site-packages{os.sep}"
+"""A driver may raise the same error for values of two types in two of its lines."""
 
 Errors = tuple[type[BaseException], ...]
 Body = Callable[[], object]
@@ -205,9 +207,10 @@ def _origin(error: BaseException) -> tuple[type[BaseException], str, int]:
     """What failures of one kind share: the class of the error, and where in the test it was raised."""
     place, traceback = ("", 0), error.__traceback__
     while traceback is not None:
-        code = traceback.tb_frame.f_code
-        if not code.co_filename.startswith(_INSIDE):
-            place = code.co_filename, traceback.tb_lineno
+        path = traceback.tb_frame.f_code.co_filename
+        # That of compiled code is relative to where it was compiled.
+        if Path(path).is_absolute() and not path.startswith(_INSIDE) and _INSTALLED not in path:
+            place = path, traceback.tb_lineno
         traceback = traceback.tb_next
     return (type(error), *place)
 

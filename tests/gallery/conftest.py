@@ -10,7 +10,7 @@ from pytest_kroft.postgres.embedded import EmbeddedServer
 from pytest_kroft.server import KroftServer, start_server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lender(server: EmbeddedServer) -> Iterator[KroftServer]:
     """A server of databases that can be emptied and used again."""
     with start_server(server.dsn()) as lending:

@@ -14,6 +14,7 @@ from pathlib import Path
 # in the next: of our own modules it would differ, and Hypothesis, whose plugin ends every run, takes seconds.
 import hypothesis.core  # noqa: F401
 import pytest
+from hypothesis import settings
 
 import pytest_kroft.report
 import pytest_kroft.server  # noqa: F401
@@ -39,6 +40,12 @@ unregistered = TableDefinition("unregistered", [ColumnDefinition("id", "integer"
 mood = EnumDefinition("mood", ["sad", "ok"])
 people = TableDefinition("people", [ColumnDefinition("mood", "mood")])
 """
+CI = frozenset({
+    "CI", "__TOX_ENVIRONMENT_VARIABLE_ORIGINAL_CI", "TF_BUILD", "bamboo.buildKey", "BUILDKITE", "CIRCLECI",
+    "CIRRUS_CI", "CODEBUILD_BUILD_ID", "GITHUB_ACTIONS", "GITLAB_CI", "HEROKU_TEST_RUN_ID",
+    "TEAMCITY_VERSION",
+})  # fmt: skip
+"""By these variables Hypothesis knows a CI, where it has another profile: a user's project is at a desk."""
 APART = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_kroft.plugin"}
 """The environment of a run in a process of its own: to load every plugin there is costs it seconds."""
 
@@ -67,11 +74,15 @@ class Project:
     def run(self, *arguments: str, server: bool = True) -> pytest.RunResult:
         """A run of pytest inside this process, with the default registry as it was before it."""
         before = default_registry.snapshot()
+        # What a profile of Hypothesis says is shared with the outer run, which may be one in a CI.
+        profile = settings.get_current_profile_name()
+        settings.load_profile("default")
         given = [f"--kroft-dsn={self.dsn}"] if server else []
         try:
             return self.pytester.runpytest_inprocess(*given, *arguments)
         finally:
             default_registry.restore(before)
+            settings.load_profile(profile)
 
     def run_apart(
         self, *arguments: str, server: bool = True, **environment: str
@@ -81,8 +92,13 @@ class Project:
         return subprocess.run(
             [sys.executable, "-m", "pytest", *given, *arguments],
             check=False, capture_output=True, text=True, cwd=self.path,
-            env={**os.environ, **APART, **environment},
+            env={**at_a_desk(), **APART, **environment},
         )  # fmt: skip
+
+
+def at_a_desk() -> dict[str, str]:
+    """The environment of this run without what tells that it is one in a CI."""
+    return {name: value for name, value in os.environ.items() if name not in CI}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_kroft.model.history import History
 from pytest_kroft.postgres.databases import Database
-from tests.plugin.conftest import APART, Project, facts
+from tests.plugin.conftest import APART, Project, at_a_desk, facts
 
 FAILING = """
 @pytest.mark.kroft("orders", rows=3)
@@ -39,7 +39,7 @@ def differences(output: str) -> list[str]:
 def paste(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a line as a shell does, with the pytest of this environment first on its path."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    given = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    given = {name: value for name, value in at_a_desk().items() if name != "PYTEST_ADDOPTS"}
     return subprocess.run(
         ["bash", "-c", command], check=False, capture_output=True, text=True, cwd=folder,
         env={**given, **APART, "PATH": path},

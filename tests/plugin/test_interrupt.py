@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.conftest import APART, Project, leftovers
+from tests.plugin.conftest import APART, Project, at_a_desk, leftovers
 
 BODY = """
 import os, time
 from pathlib import Path
 @pytest.mark.kroft("orders", rows=2)
 def test_long(kroft_db):
+    # What is imported late is imported now: Python itself may pass over an interruption while it imports.
+    kroft_db.run(batches=3)
     Path("ready").touch()
     while {going}: {busy}
 """
@@ -28,7 +29,7 @@ def start(project: Project, folder: Path, *arguments: str) -> subprocess.Popen[s
     """A run with an embedded server whose temporary files lie in the folder."""
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "--kroft-server=embedded", *arguments],
-        cwd=project.path, env={**os.environ, **APART, "TMPDIR": str(folder)},
+        cwd=project.path, env={**at_a_desk(), **APART, "TMPDIR": str(folder)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import signal
@@ -16,7 +15,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
-from tests.plugin.conftest import APART, Project, facts
+from tests.plugin.conftest import APART, Project, at_a_desk, facts
 from tests.plugin.test_failure_section import differences, section
 
 
@@ -365,7 +364,7 @@ def test_an_interrupted_search_leaves_no_transaction_and_no_half_made_database(p
     project.write("test_it.py", body)
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", f"--kroft-dsn={project.dsn}"], cwd=project.path,
-        env={**os.environ, **APART}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**at_a_desk(), **APART}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
         deadline = time.monotonic() + 60
@@ -388,7 +387,7 @@ def test_the_debugger_stands_in_the_smallest_failure(project: Project) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "--pdb", f"--kroft-dsn={project.dsn}"], cwd=project.path,
         check=False, input="p ('steps', len(kroft_db.history))\nq\n", capture_output=True, text=True,
-        env={**os.environ, **APART},
+        env={**at_a_desk(), **APART},
     )  # fmt: skip
     assert "('steps', 5)" in run.stdout
 

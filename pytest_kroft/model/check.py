@@ -20,7 +20,7 @@ from pytest_kroft.model.check_columns import (
     check_add_column,
     check_alter_type,
     check_drop_column,
-    check_reference,
+    check_foreign_key,
     check_rename_column,
     check_set_default,
     check_set_nullable,
@@ -63,7 +63,7 @@ from pytest_kroft.model.operations import (
     Update,
 )
 from pytest_kroft.model.state import ColumnState, State, TableState
-from pytest_kroft.model.tables import TableDefinition
+from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.types import check_identifier
 
 
@@ -83,8 +83,8 @@ def check(state: State, operation: Operation) -> None:
             check_truncate(state, operation)
         case Observed():
             check_observed(state, operation)
-        case CreateTable(definition):
-            _check_create_table(state, definition)
+        case CreateTable(definition, adopted):
+            _check_create_table(state, definition, adopted=adopted)
         case DropTable(table):
             _check_unreferenced(state, state.table(table), "dropped")
         case RenameTable(table, new_name):
@@ -101,7 +101,9 @@ def check(state: State, operation: Operation) -> None:
             check_set_default(state, operation)
         case SetNullable():
             check_set_nullable(state, operation)
-        case CreateType(definition):
+        case CreateType(definition, adopted):
+            if not (adopted or isinstance(definition, EnumDefinition)):
+                raise NotApplicable(f"type {definition.name!r} is no enum, and only enums can be created")
             if definition.name in state.types:
                 raise AlreadyExists("type", definition.name)
             _check_new_name(state, definition.schema, definition.name)
@@ -148,13 +150,15 @@ def all_apply(state: State, operations: Iterable[Operation]) -> bool:
 # Tables
 
 
-def _check_create_table(state: State, definition: TableDefinition) -> None:
+def _check_create_table(state: State, definition: TableDefinition, *, adopted: bool) -> None:
     if definition.name in state.tables:
         raise AlreadyExists("table", definition.name)
-    _check_new_name(state, definition.schema, definition.name)
+    _check_new_name(state, definition.schema, definition.server_name)
     for column in definition.active:
         check_type(state, definition.name, column.name, column.type)
-        check_reference(state, definition, column)
+    # What is on the server has parents, perhaps in a circle, so that they come later.
+    for key in () if adopted else definition.foreign_keys:
+        check_foreign_key(state, definition, key)
 
 
 def _check_new_name(state: State, schema: str, name: str) -> None:
@@ -169,11 +173,11 @@ def _check_new_name(state: State, schema: str, name: str) -> None:
 
 
 def _check_unreferenced(state: State, table: TableState, what: str) -> None:
-    for child, column in state.references_to(table.definition.name):
+    for child, key in state.references_to(table.definition.name):
         if child.definition.name != table.definition.name:
             raise NotApplicable(
                 f"table {table.definition.name!r} cannot be {what}: "
-                f"column {column.name!r} of table {child.definition.name!r} references it"
+                f"column {child.label(key)!r} of table {child.definition.name!r} references it"
             )
 
 

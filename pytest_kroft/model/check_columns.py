@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pytest_kroft.errors import (
     AlreadyExists,
     CastRefused,
@@ -21,6 +23,7 @@ from pytest_kroft.model.columns import (
 )
 from pytest_kroft.model.expressions import constant, is_constant
 from pytest_kroft.model.fold import apply
+from pytest_kroft.model.foreign_keys import ForeignKey
 from pytest_kroft.model.operations import (
     AddColumn,
     AlterType,
@@ -38,28 +41,27 @@ from pytest_kroft.model.values import Birth
 
 def check_type(state: State, table: str, column: str, sql_type: SqlType) -> None:
     """Whether the type that a column is to have is built in or a created enum."""
-    if not sql_type.builtin and state.enum(sql_type) is None:
+    if not sql_type.builtin and state.user_type(sql_type) is None:
         raise UnknownType(str(sql_type), state.types, f"column {column!r} of table {table!r}")
 
 
-def check_reference(state: State, definition: TableDefinition, column: ColumnDefinition) -> None:
-    """Whether a foreign key leads to one unique column that is there and of a fitting type."""
-    reference = column.reference
-    if reference is None:
-        return
-    own = reference.table == definition.name
-    if not own and reference.table not in state.tables:
-        by = f"which column {column.name!r} of table {definition.name!r} references"
-        raise UnknownTable(reference.table, state.tables, by)
-    parent = definition if own else state.table(reference.table).definition
-    names = (reference.column,) if reference.column else parent.key
-    where = f"column {column.name!r} of table {definition.name!r} references {column.references!r}"
-    if names not in parent.uniques or len(names) != 1:
-        raise NotApplicable(f"{where}, which must be one unique column or a primary key of one column")
-    target = None if own else _present_type(state.table(reference.table), names[0])
-    if not own and (target is None or not _joins(column.type, target)):
-        now = f"of type {target}" if target else "gone"
-        raise NotApplicable(f"{where}, which is {now}; {column.sql_type} cannot reference it")
+def check_foreign_key(state: State, definition: TableDefinition, key: ForeignKey) -> None:
+    """Whether a foreign key leads to unique columns that are there and of fitting types."""
+    own = key.table == definition.name
+    where = f"{', '.join(key.columns)!r} of table {definition.name!r}"
+    if not own and key.table not in state.tables:
+        raise UnknownTable(key.table, state.tables, f"which column {where} references")
+    parent = definition if own else state.table(key.table).definition
+    names = key.targets or parent.key
+    where = f"column {where} references {key.table!r}" + (f" ({', '.join(names)})" if key.targets else "")
+    if len(names) != len(key.columns) or set(names) not in map(set, parent.uniques):
+        raise NotApplicable(f"{where}, which must be unique columns, or a primary key, of as many columns")
+    for name, target in zip(key.columns, names, strict=True):
+        column = definition.column(name)
+        found = None if own else _present_type(state.table(key.table), target)
+        if column is not None and not own and (found is None or not _joins(column.type, found)):
+            now = f"of type {found}" if found else "gone"
+            raise NotApplicable(f"{where}, which is {now}; {column.sql_type} cannot reference it")
 
 
 def _present_type(table: TableState, born: str) -> SqlType | None:
@@ -82,7 +84,9 @@ def check_add_column(state: State, op: AddColumn) -> None:
     if table.next_column > MAX_COLUMNS:
         raise NotApplicable(f"table {op.table!r} has had {MAX_COLUMNS} columns, and PostgreSQL takes no more")
     check_type(state, op.table, column.name, column.type)
-    check_reference(state, table.definition, column)
+    if column.reference:
+        with_column = replace(table.definition, columns=(*_others(table.definition, column), column))
+        check_foreign_key(state, with_column, column.reference)
     if column.primary_key:
         raise NotApplicable(f"column {column.name!r}: a primary key cannot be added to a table later")
     default = _check_default(table, column.name, column.type, column.default) if column.default else None
@@ -99,6 +103,10 @@ def check_add_column(state: State, op: AddColumn) -> None:
         )
 
 
+def _others(definition: TableDefinition, column: ColumnDefinition) -> list[ColumnDefinition]:
+    return [other for other in definition.columns if other.name != column.name]
+
+
 def _check_default(table: TableState, name: str, sql_type: SqlType, default: str) -> str | None:
     """The cell that a constant default makes, None for NULL or an expression that only the server knows."""
     try:
@@ -110,17 +118,35 @@ def _check_default(table: TableState, name: str, sql_type: SqlType, default: str
 
 
 def _changeable(state: State, name: str, column_name: str) -> tuple[TableState, ColumnState]:
-    """The table and an active column of it that is not protected."""
+    """The table and an active column of it that is not protected, and whose name no code may hold."""
     table = state.table(name)
     column = table.column(column_name)
+    _check_unscripted(table, column)
     if reason := table.protection(column):
         raise Protected(name, column_name, reason)
     return table, column
 
 
+def _check_unscripted(table: TableState, column: ColumnState) -> None:
+    if table.definition.triggers:
+        trigger = table.definition.triggers[0]
+        raise NotApplicable(
+            f"column {column.name!r} of table {table.definition.name!r} cannot be changed: "
+            f"the code of trigger {trigger!r} may name it"
+        )
+
+
+def _check_unused(table: TableState, column: ColumnState, reason: str | None) -> None:
+    if reason:
+        raise NotApplicable(
+            f"column {column.name!r} of table {table.definition.name!r} cannot be changed: {reason}"
+        )
+
+
 def check_drop_column(state: State, op: DropColumn) -> None:
     """Whether a column can be dropped."""
     table, column = _changeable(state, op.table, op.column)
+    _check_unused(table, column, column.definition.used_by)
     _check_no_dependents(table, column)
     _check_not_referenced(state, table, column)
     if len(table.columns) == 1:
@@ -136,13 +162,11 @@ def _check_no_dependents(table: TableState, column: ColumnState) -> None:
 
 
 def _check_not_referenced(state: State, table: TableState, column: ColumnState) -> None:
-    for child, foreign in state.references_to(table.definition.name):
-        reference = foreign.definition.reference
-        assert reference is not None
-        if reference.column == column.birth.name and column.birth.count == 1:
+    for child, key in state.references_to(table.definition.name):
+        if column.birth.name in key.definition.targets and column.birth.count == 1:
             raise NotApplicable(
                 f"column {column.name!r} of table {table.definition.name!r} cannot be changed: "
-                f"column {foreign.name!r} of table {child.definition.name!r} references it"
+                f"column {child.label(key)!r} of table {child.definition.name!r} references it"
             )
 
 
@@ -151,6 +175,7 @@ def check_rename_column(state: State, op: RenameColumn) -> None:
     table = state.table(op.table)
     column = table.column(op.column)
     check_identifier(op.new_name, "a column")
+    _check_unscripted(table, column)
     if column.definition.protected:
         raise Protected(op.table, op.column, "it is defined as protected")
     if op.new_name in SYSTEM_COLUMNS:
@@ -186,6 +211,13 @@ def check_alter_type(state: State, op: AlterType) -> None:
 
 def _check_free_of_rules(table: TableState, column: ColumnState, where: str) -> None:
     """No rule that a change of type would have to follow."""
+    _check_unused(table, column, column.definition.used_by or column.definition.indexed_by)
+    if column.definition.domain:
+        raise NotApplicable(
+            f"{where} is of the domain {column.definition.domain}, which would have to change"
+        )
+    if any(column.birth.name in names for names in table.definition.distinct):
+        raise NotApplicable(f"{where} is part of an index over some rows or an expression")
     for name in ("identity", "generated", "references", "check"):
         if getattr(column.definition, name):
             raise NotApplicable(f"{where} has a {name} clause, which a change of type would have to follow")
@@ -224,6 +256,8 @@ def check_set_nullable(state: State, op: SetNullable) -> None:
         raise NotApplicable(
             f"column {op.column!r} of table {op.table!r} is computed by the server, perhaps to NULL"
         )
+    if None in column.definition.samples:
+        raise NotApplicable(f"column {op.column!r} of table {op.table!r} holds NULL where its rules want it")
     read = state.reader(table, column)
     nulls = sum(read(row) is None for row in table.rows)
     if nulls:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from pytest_kroft.errors import NotApplicable, Protected, UnknownColumn, ValueRefused
+from pytest_kroft.errors import NotApplicable, Protected, ValueRefused
 from pytest_kroft.model.clock import EARLIEST, LATEST
-from pytest_kroft.model.fold_rows import referenced, write
+from pytest_kroft.model.consequences import key_tokens
+from pytest_kroft.model.fold_rows import write, write_alone
 from pytest_kroft.model.literals import canonical
 from pytest_kroft.model.operations import Delete, Insert, Observed, Truncate, Update
-from pytest_kroft.model.state import ColumnState, State, TableState
-from pytest_kroft.model.uniqueness import UniqueSet, duplicates, may_repeat, sets_at_risk, token, tokens
+from pytest_kroft.model.state import ColumnState, ForeignKeyState, State, TableState
+from pytest_kroft.model.uniqueness import UniqueSet, duplicates, may_repeat, sets_at_risk, tokens
 
 
 def check_insert(state: State, op: Insert) -> None:
     """Whether rows can be inserted."""
     table = state.table(op.table)
+    if table.definition.closed:
+        raise NotApplicable(f"no row can be inserted into {op.table!r}: {table.definition.closed}")
     if op.count < 1:
         raise NotApplicable(f"an insert into {op.table!r} needs at least one row, not {op.count}")
     if op.first < table.next_row:
@@ -23,7 +26,7 @@ def check_insert(state: State, op: Insert) -> None:
             f"row number {op.first} of {op.table!r} was used before; the next is {table.next_row}"
         )
     _check_given(state, table, op, op.count)
-    _check_parents_given(table.columns, op, "insert into")
+    _check_parents_given(table, table.foreign_keys, op, "insert into")
     _check_capacity(state, table, table.columns, op.first + op.count - 1, given={*op.cells, *op.parents})
     written = [column.id for column in table.columns]
     _check_unique(state, op, range(op.first, op.first + op.count), written)
@@ -46,9 +49,11 @@ def check_update(state: State, op: Update) -> None:
             f"revision {op.revision} of {op.table!r} was used before; the next is {table.next_revision}"
         )
     _check_given(state, table, op, len(op.rows))
-    _check_parents_given(columns, op, "update of")
+    keys = [key for column in columns for key in table.keys_of(column)]
+    _check_parents_given(table, list(dict.fromkeys(keys)), op, "update of")
+    _check_whole(table, columns, op)
     _check_fresh(state, table, op, columns)
-    _check_unreferenced(state, table, op.rows, {column.id for column in columns})
+    _check_consequences(state, op)
     if not table.key:
         _check_same_for_all(op)
     _check_unique(state, op, op.rows, [column.id for column in columns])
@@ -58,17 +63,17 @@ def check_delete(state: State, op: Delete) -> None:
     """Whether rows can be deleted."""
     table = state.table(op.table)
     _check_rows(table, op.rows, "deleted")
-    _check_unreferenced(state, table, op.rows)
+    _check_consequences(state, op)
 
 
 def check_truncate(state: State, op: Truncate) -> None:
     """Whether a table can be truncated: PostgreSQL refuses it where another table references it."""
     table = state.table(op.table)
-    for child, column in state.references_to(op.table):
+    for child, key in state.references_to(op.table):
         if child.definition.name != table.definition.name:
             raise NotApplicable(
                 f"table {op.table!r} cannot be truncated: "
-                f"column {column.name!r} of {child.definition.name!r} references it"
+                f"column {child.label(key)!r} of {child.definition.name!r} references it"
             )
 
 
@@ -123,30 +128,45 @@ def _check_given(state: State, table: TableState, op: Insert | Update, count: in
     check_stamps(op.stamp, op.step, count)
     given: Mapping[str, tuple[object, ...]] = {**op.cells, **op.parents}
     for name, values in given.items():
-        column = table.column(name)
         if len(values) != count:
             raise NotApplicable(
                 f"{len(values)} values are given for {name!r} of {table.definition.name!r}, for {count} rows"
             )
-        if column.computed:
-            raise Protected(table.definition.name, name, "the server computes it")
-        if None in values and not column.nullable:
-            raise NotApplicable(
-                f"column {name!r} of {table.definition.name!r} is NOT NULL, and a NULL is given for it"
-            )
+        for column in _called(table, name, op):
+            _check_takes(table, column, values)
     for name, texts in op.cells.items():
         _check_spelled(table, table.column(name), texts)
         _check_labels(state, table.column(name), texts)
+    own = range(op.first, op.first + op.count) if isinstance(op, Insert) else ()
     for name, numbers in op.parents.items():
-        if table.column(name).definition.reference is None:
-            raise UnknownColumn(table.definition.name, name, [column.name for column in table.columns])
-        parent, _ = referenced(state, table.column(name))
-        if gone := [number for number in numbers if number is not None and number not in parent.rows]:
+        parent, _ = state.target(table.foreign_key(name))
+        born = own if parent.birth == table.birth else ()
+        if gone := [n for n in numbers if n is not None and n not in parent.rows and n not in born]:
             raise NotApplicable(
                 f"row number {gone[0]} of {parent.definition.name!r}, a parent for {name!r}, is not there"
             )
-    for name, texts in op.cells.items():
-        _check_parents_exist(state, table, table.column(name), texts, op)
+    _check_parents_exist(state, table, op)
+
+
+def _called(table: TableState, name: str, op: Insert | Update) -> list[ColumnState]:
+    """The columns that an operation means by a name: one, or those of a foreign key that may be NULL."""
+    if name in op.cells:
+        return [table.column(name)]
+    columns = [table.by_id(number) for number in table.foreign_key(name).columns]
+    # Of several columns those stay as they are that cannot be NULL.
+    return columns if len(columns) == 1 else [column for column in columns if column.nullable]
+
+
+def _check_takes(table: TableState, column: ColumnState, values: Iterable[object]) -> None:
+    name = table.definition.name
+    if column.computed:
+        raise Protected(name, column.name, "the server computes it")
+    if None not in values:
+        return
+    if not column.nullable:
+        raise NotApplicable(f"column {column.name!r} of {name!r} is NOT NULL, and a NULL is given for it")
+    if column.definition.filled:
+        raise NotApplicable(f"column {column.name!r} of {name!r} has a rule against NULL, which is given")
 
 
 def _check_spelled(table: TableState, column: ColumnState, texts: Iterable[str | None]) -> None:
@@ -171,43 +191,57 @@ def _check_labels(state: State, column: ColumnState, texts: Iterable[str | None]
             raise NotApplicable(f"{text!r} is no label of {definition.name!r}; the labels are: {labels}")
 
 
-def _check_parents_exist(
-    state: State, table: TableState, column: ColumnState, texts: Iterable[str | None], op: Insert | Update
-) -> None:
-    if column.definition.reference is None:
-        return
-    if column.definition.reference.table == table.definition.name:
+def _check_parents_exist(state: State, table: TableState, op: Insert | Update) -> None:
+    """Whether cells given on purpose to foreign keys are those of rows that are there."""
+    for key in table.foreign_keys:
+        columns = [table.by_id(number) for number in key.columns]
+        if not any(column.name in op.cells for column in columns):
+            continue
         # The rows themselves may be their parents.
-        state = write(state, op)
-    parent, target = referenced(state, column)
-    read = state.reader(parent, target)
-    held = {token(text, target.type) for row in parent.rows if (text := read(row)) is not None}
-    if missing := [text for text in texts if text is not None and token(text, target.type) not in held]:
-        raise NotApplicable(
-            f"{column.name!r} references {parent.definition.name!r}, which has no row {missing[0]!r}"
-        )
+        after = write_alone(state, op)
+        parent, targets = after.target(key)
+        readers = after.readers(parent, targets)
+        held = {key_tokens(parent.texts(row, readers), targets) for row in parent.rows}
+        written = after.table(op.table)
+        own = after.readers(written, columns)
+        numbers = range(op.first, op.first + op.count) if isinstance(op, Insert) else op.rows
+        for number in numbers:
+            texts = written.texts(written.rows[number], own)
+            if None not in texts and key_tokens(texts, targets) not in held:
+                said = repr(texts[0]) if len(texts) == 1 else repr(texts)
+                raise NotApplicable(
+                    f"{table.label(key)!r} references {parent.definition.name!r}, which has no row {said}"
+                )
 
 
-def _check_parents_given(columns: Iterable[ColumnState], op: Insert | Update, what: str) -> None:
-    given = {*op.cells, *op.parents}
-    missing = [c.name for c in columns if c.definition.reference and c.name not in given]
-    if missing:
-        raise NotApplicable(
-            f"the {what} {op.table!r} says no parent for {missing[0]!r}, a foreign key; "
-            "give a row's number or NULL"
-        )
+def _check_parents_given(
+    table: TableState, keys: Iterable[ForeignKeyState], op: Insert | Update, what: str
+) -> None:
+    for key in keys:
+        names = [table.by_id(number).name for number in key.columns]
+        if table.label(key) not in op.parents and not all(name in op.cells for name in names):
+            raise NotApplicable(
+                f"the {what} {op.table!r} says no parent for {table.label(key)!r}, a foreign key; "
+                "give a row's number or NULL"
+            )
+
+
+def _check_whole(table: TableState, columns: Iterable[ColumnState], op: Update) -> None:
+    """Whether an update names all columns that change together."""
+    for column in columns:
+        missing = [one.name for one in table.partners(column) if one.name not in op.columns]
+        if missing and column.name not in op.cells:
+            raise NotApplicable(
+                f"the update of {op.table!r} names {column.name!r}, which changes together with "
+                f"{missing[0]!r} only; name both, or give values"
+            )
 
 
 def _check_capacity(
     state: State, table: TableState, columns: Iterable[ColumnState], highest: int, given: set[str]
 ) -> None:
     for column in columns:
-        if (
-            column.unique
-            and column.name not in given
-            and not column.computed
-            and not column.definition.reference
-        ):
+        if column.unique and column.name not in given and not column.computed and not table.keys_of(column):
             capacity = state.values(table, column).capacity
             if capacity is not None and highest > capacity:
                 raise NotApplicable(
@@ -228,28 +262,14 @@ def _check_fresh(state: State, table: TableState, op: Update, columns: list[Colu
         _check_capacity(state, table, need, op.fresh + len(op.rows) - 1, given=set())
 
 
-def _check_unreferenced(
-    state: State, table: TableState, numbers: tuple[int, ...], changed: set[int] | None = None
-) -> None:
-    """No other row references these rows, which are deleted, or whose columns of these ids change."""
-    gone = set(numbers) if changed is None else set[int]()
-    what = "deleted" if changed is None else "changed"
-    for child, column in state.references_to(table.definition.name):
-        _, target = referenced(state, column)
-        if changed is not None and target.id not in changed:
-            continue
-        read = state.reader(table, target)
-        texts = [text for number in numbers if (text := read(table.rows[number])) is not None]
-        meant = {token(text, target.type) for text in texts}
-        held = state.reader(child, column)
-        same = child.definition.name == table.definition.name
-        for row in child.rows:
-            text = held(row)
-            if text is not None and token(text, target.type) in meant and not (same and row.number in gone):
-                raise NotApplicable(
-                    f"row {text!r} of {table.definition.name!r} cannot be {what}: "
-                    f"{column.name!r} of {child.definition.name!r} references it"
-                )
+def _check_consequences(state: State, op: Update | Delete) -> None:
+    """Whether foreign keys allow an operation; in an open transaction they may change no other row."""
+    alone, after = write_alone(state, op), write(state, op)
+    if state.sessions and alone != after:
+        raise NotApplicable(
+            f"foreign keys would change other rows with these of {op.table!r}, which would lock them; "
+            "end the open sessions first"
+        )
 
 
 def _check_same_for_all(op: Update) -> None:

@@ -10,8 +10,8 @@ from pytest_kroft.errors import DefinitionError
 IDENTIFIER = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _QUALIFIED = rf"{IDENTIFIER}(?:\s*\.\s*{IDENTIFIER})?"
 _ACTION = (
-    r"\s+(?:ON\s+(?:DELETE|UPDATE)\s+(?:CASCADE|RESTRICT|NO\s+ACTION|SET\s+NULL|SET\s+DEFAULT)"
-    r"|MATCH\s+(?:FULL|PARTIAL|SIMPLE))\b"
+    r"\s+(?:ON\s+(?:DELETE|UPDATE)\s+(?:CASCADE|RESTRICT|NO\s+ACTION|SET\s+(?:NULL|DEFAULT)(?:\s*\(x*\))?)"
+    r"|MATCH\s+(?:FULL|PARTIAL|SIMPLE)|(?:NOT\s+)?DEFERRABLE|INITIALLY\s+(?:DEFERRED|IMMEDIATE))(?!\w)"
 )
 _TAKEN = "\0"
 """Stands where a clause was taken out; SQL cannot hold it."""
@@ -19,7 +19,7 @@ _FOLLOWING = (
     rf"\s*(?:$|{_TAKEN}|\b(?:NOT|NULL|UNIQUE|PRIMARY|CHECK|REFERENCES|GENERATED|DEFAULT|COLLATE|DEFERRABLE"
     r"|INITIALLY|STORAGE|COMPRESSION|CONSTRAINT)\b)"
 )
-_NAME = rf"(?:CONSTRAINT\s+{IDENTIFIER}\s+)?"
+NAMED = rf"(?:CONSTRAINT\s+{IDENTIFIER}\s+)?"
 
 # All are matched against the masked text, in which what parentheses hold is a row of x.
 _CLAUSES = {
@@ -68,7 +68,7 @@ def split_clauses(text: str) -> Clauses:
     masked = _masked(text)
     found: dict[str, str | bool] = {}
     for clause, pattern in _CLAUSES.items():
-        values, text, masked = _taken(clause, rf"\b{_NAME}{pattern}", text, masked)
+        values, text, masked = _taken(clause, rf"\b{NAMED}{pattern}", text, masked)
         if values:
             found[clause] = _one(clause, values)
     rest = " ".join(text[slice(*word.span())] for word in re.finditer(rf"[^\s{_TAKEN}]+", masked))
@@ -151,7 +151,7 @@ def _masked(text: str) -> str:
 
 def names_in(constraint: str, kind: str) -> tuple[str, ...] | None:
     """The columns of a table constraint ``kind (a, b)``, or None where it is another kind."""
-    pattern = rf"\s*{_NAME}{kind}\s*\(\s*({IDENTIFIER}(?:\s*,\s*{IDENTIFIER})*)\s*\)\s*"
+    pattern = rf"\s*{NAMED}{kind}\s*\(\s*({IDENTIFIER}(?:\s*,\s*{IDENTIFIER})*)\s*\)\s*"
     match = re.fullmatch(pattern, constraint, re.IGNORECASE)
     if not match:
         return None
@@ -169,25 +169,25 @@ class OneColumn:
 
 def one_column(constraint: str) -> OneColumn | None:
     """What ``NOT NULL a`` or ``FOREIGN KEY (a) REFERENCES ...`` says; None for other table constraints."""
-    required = re.fullmatch(rf"\s*{_NAME}NOT\s+NULL\s+({IDENTIFIER})\s*", constraint, re.IGNORECASE)
+    required = re.fullmatch(rf"\s*{NAMED}NOT\s+NULL\s+({IDENTIFIER})\s*", constraint, re.IGNORECASE)
     if required:
         return OneColumn(unquote(required[1]), not_null=True)
-    pattern = rf"\s*{_NAME}FOREIGN\s+KEY\s*\(\s*({IDENTIFIER})\s*\)\s*REFERENCES\b(.*)"
+    pattern = rf"\s*{NAMED}FOREIGN\s+KEY\s*\(\s*({IDENTIFIER})\s*\)\s*REFERENCES\b(.*)"
     foreign = re.fullmatch(pattern, constraint, re.IGNORECASE | re.DOTALL)
     return OneColumn(unquote(foreign[1]), references=foreign[2].strip()) if foreign else None
 
 
 def table_check(constraint: str) -> str | None:
     """The condition of a table constraint ``CHECK (...)`` without more, or None where it is another."""
-    match = re.fullmatch(rf"\s*{_NAME}CHECK\s*\((x*)\)\s*", _masked(constraint), re.IGNORECASE)
+    match = re.fullmatch(rf"\s*{NAMED}CHECK\s*\((x*)\)\s*", _masked(constraint), re.IGNORECASE)
     return constraint[slice(*match.span(1))].strip() if match else None
 
 
 def check_table_constraint(constraint: str) -> None:
     """Refuse a table constraint whose meaning for the rows would be unknown to the state.
 
-    Raises DefinitionError for a text that is not one constraint, and for a NOT NULL, UNIQUE, PRIMARY
-    KEY or FOREIGN KEY of another form than the plain one.
+    Raises DefinitionError for a text that is not one constraint, and for a NOT NULL, UNIQUE or PRIMARY
+    KEY of another form than the plain one.
     """
     masked = _masked(constraint)
     if re.search(r"[,;]", masked):
@@ -196,12 +196,13 @@ def check_table_constraint(constraint: str) -> None:
         raise DefinitionError(
             f"UNIQUE NULLS NOT DISTINCT is not supported: {constraint!r}; use UNIQUE and NOT NULL"
         )
-    checked = re.match(rf"\s*{_NAME}(?:CHECK|EXCLUDE)\b", masked, re.IGNORECASE)
+    checked = re.match(rf"\s*{NAMED}(?:CHECK|EXCLUDE)\b", masked, re.IGNORECASE)
     keys = names_in(constraint, "UNIQUE") or names_in(constraint, r"PRIMARY\s+KEY")
-    if not (checked or keys or one_column(constraint)):
+    foreign = re.match(rf"\s*{NAMED}FOREIGN\s+KEY\s*\(", masked, re.IGNORECASE)
+    if not (checked or keys or foreign or one_column(constraint)):
         raise DefinitionError(
             f"the table constraint {constraint!r} is not supported; allowed are UNIQUE (a, b), "
-            "PRIMARY KEY (a, b), FOREIGN KEY (a) REFERENCES t (b), NOT NULL a, CHECK and EXCLUDE"
+            "PRIMARY KEY (a, b), FOREIGN KEY (a, b) REFERENCES t (c, d), NOT NULL a, CHECK and EXCLUDE"
         )
 
 

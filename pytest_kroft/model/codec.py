@@ -11,10 +11,10 @@ from pytest_kroft.errors import DefinitionError, HistoryError, listing
 from pytest_kroft.model.clock import as_datetime, as_stamp
 from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.operations import KINDS, Operation, kind
-from pytest_kroft.model.tables import EnumDefinition, TableDefinition
+from pytest_kroft.model.tables import EnumDefinition, SampledDefinition, TableDefinition
 
 Json = Any
-Definition = TableDefinition | ColumnDefinition | EnumDefinition
+Definition = TableDefinition | ColumnDefinition | EnumDefinition | SampledDefinition
 
 
 def encode(operation: Operation) -> dict[str, Json]:
@@ -141,6 +141,11 @@ def _decode_column(value: Json) -> Any:
     return _definition(ColumnDefinition, "a column")(kept)
 
 
+def _decode_type(value: Json) -> Any:
+    sampled = isinstance(value, dict) and "samples" in value
+    return _definition(SampledDefinition if sampled else EnumDefinition, "a type")(value)
+
+
 _text, _whole, _flag = _instance_of(str), _instance_of(int), _instance_of(bool)
 _DECODERS: dict[str, Callable[[Json], Any]] = {
     "str": _text,
@@ -158,7 +163,9 @@ _DECODERS: dict[str, Callable[[Json], Any]] = {
     "ColumnDefinition": _decode_column,
     "Sequence[ColumnDefinition]": _tuple_of(_decode_column),
     "TableDefinition": _definition(TableDefinition, "a table"),
-    "EnumDefinition": _definition(EnumDefinition, "an enum"),
+    "EnumDefinition | SampledDefinition": _decode_type,
+    "Sequence[Sequence[str]]": _tuple_of(_tuple_of(_text)),
+    "tuple[str | None, ...]": _tuple_of(_text, null=True),
     "Literal['server', 'test']": lambda value: value if value in ("server", "test") else _WRONG,
 }
 """How a field is read, by its annotation as it is written in the dataclass."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from pytest_kroft.errors import DefinitionError
-from pytest_kroft.model.clauses import IDENTIFIER, split_clauses, unquote, without_not_null
+from pytest_kroft.model.clauses import split_clauses, without_not_null
+from pytest_kroft.model.foreign_keys import ForeignKey, parse_reference
 from pytest_kroft.model.types import SERIALS, SqlType, check_identifier, parse_type
 
 Generator = Callable[..., Any]
@@ -30,14 +30,6 @@ def has_order(sql_type: SqlType) -> bool:
     return sql_type.array or sql_type.name not in WITHOUT_ORDER
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """The target of a foreign key: a table and a column, or its primary key where that is None."""
-
-    table: str
-    column: str | None = None
-
-
 @dataclass(frozen=True)
 class ColumnDefinition:
     """One column as its user defines it.
@@ -57,9 +49,17 @@ class ColumnDefinition:
         unique: No two rows hold the same value.
         default: An SQL expression.
         check: An SQL condition.
-        references: ``"table"`` or ``"table(column)"``: a foreign key.
+        references: ``"table"`` or ``"table(column)"``, with actions such as ``ON DELETE CASCADE``: a
+            foreign key.
         generated: An SQL expression: the server computes the column (``GENERATED ALWAYS AS ... STORED``).
         identity: ``"always"`` or ``"by default"``: an identity column.
+        style: The name of a way to make values, such as ``"slug"``, where no generator is given.
+        samples: The only cells that it may hold, as the server prints them; None stands for NULL.
+        together: The name of the group of columns whose samples belong together, place by place.
+        filled: Never made NULL, though it may be.
+        domain: The domain that it is declared with; ``sql_type`` is the type below it.
+        used_by: Why it can be neither dropped nor retyped, such as ``'view "paid" reads it'``.
+        indexed_by: Why it cannot be retyped, such as ``'index "by_name" is over an expression of it'``.
 
     Raises:
         DefinitionError: where PostgreSQL would refuse the column; names it.
@@ -80,6 +80,13 @@ class ColumnDefinition:
     references: str | None = None
     generated: str | None = None
     identity: Identity | None = None
+    style: str | None = None
+    samples: tuple[str | None, ...] = ()
+    together: str | None = None
+    filled: bool = False
+    domain: str | None = None
+    used_by: str | None = None
+    indexed_by: str | None = None
 
     def __post_init__(self) -> None:
         check_identifier(self.name, "a column")
@@ -100,9 +107,9 @@ class ColumnDefinition:
         return parse_type(self.sql_type)
 
     @property
-    def reference(self) -> Reference | None:
-        """The target of the foreign key, if the column is one."""
-        return _parse_reference(self.references) if self.references else None
+    def reference(self) -> ForeignKey | None:
+        """The foreign key that the column is, if it is one by itself."""
+        return parse_reference(self.references, (self.name,)) if self.references else None
 
     def _refuse(self, reason: str) -> DefinitionError:
         return DefinitionError(reason, column=self.name)
@@ -179,15 +186,10 @@ class ColumnDefinition:
         if self.generator is not None and not callable(self.generator):
             raise self._refuse(f"the generator must be callable, not {self.generator!r}")
         if self.references:
-            _parse_reference(self.references, self.name)
+            self._check_reference(self.references)
 
-
-def _parse_reference(text: str, column: str | None = None) -> Reference:
-    match = re.fullmatch(rf"\s*({IDENTIFIER})\s*(?:\(\s*({IDENTIFIER})\s*\))?\s*", text)
-    if not match:
-        raise DefinitionError(
-            f"references must be 'table' or 'table(column)', not {text!r}; names with blanks or capitals go "
-            "in double quotes, and actions such as ON DELETE are not supported yet",
-            column=column,
-        )
-    return Reference(unquote(match[1]), unquote(match[2]) if match[2] else None)
+    def _check_reference(self, references: str) -> None:
+        try:
+            parse_reference(references, (self.name,))
+        except DefinitionError as error:
+            raise self._refuse(error.reason) from None

@@ -14,7 +14,6 @@ from pytest_kroft.model.casts import cast_text
 from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.expressions import computed, constant, is_constant, literal
 from pytest_kroft.model.fold_rows import observe, truncated, write
-from pytest_kroft.model.fold_rows import reference_target as reference_target  # noqa: PLC0414
 from pytest_kroft.model.operations import (
     SCHEMA_KINDS,
     AddColumn,
@@ -44,7 +43,7 @@ from pytest_kroft.model.operations import (
     kind,
 )
 from pytest_kroft.model.sessions import buffered, in_session
-from pytest_kroft.model.state import ColumnState, State, TableState, Tombstone
+from pytest_kroft.model.state import ColumnState, ForeignKeyState, State, TableState, Tombstone
 from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.types import parse_type
 from pytest_kroft.model.values import Birth, column_values
@@ -72,8 +71,8 @@ def _apply(state: State, operation: Operation) -> State:
             return truncated(state, table)
         case Begin() | Commit() | Rollback() | Savepoint() | RollbackTo():
             return in_session(state, operation)
-        case CreateTable(definition):
-            return _create_table(state, definition)
+        case CreateTable(definition, adopted):
+            return _create_table(state, definition, adopted=adopted)
         case DropTable(table):
             return replace(state, tables={name: kept for name, kept in state.tables.items() if name != table})
         case RenameTable(table, new_name):
@@ -101,9 +100,10 @@ def _apply(state: State, operation: Operation) -> State:
 # Tables and columns
 
 
-def _create_table(state: State, definition: TableDefinition) -> State:
+def _create_table(state: State, definition: TableDefinition, *, adopted: bool) -> State:
     count = state.births.get(definition.name, 0) + 1
-    table = TableState(definition, Birth(definition.name, count), definition.name, state.seed, ())
+    birth = Birth(definition.name, count)
+    table = TableState(definition, birth, definition.server_name, state.seed, (), adopted=adopted)
     for column in definition.active:
         table = _added(table, column)
     return replace(state.with_table(table), births={**state.births, definition.name: count})
@@ -126,7 +126,7 @@ def _added(table: TableState, definition: ColumnDefinition) -> TableState:
         default=definition.default,
         since=table.next_row,
         backfill=backfill,
-        free=definition.generator is not None or definition.references is not None,
+        free=bool(definition.generator or definition.samples) or name in _referring(table.definition),
         unique=name in carriers(table.definition) if declared else definition.unique,
         computed=computed(definition.generated, columns) if definition.generated else None,
     )
@@ -136,24 +136,44 @@ def _added(table: TableState, definition: ColumnDefinition) -> TableState:
         births={**table.births, name: count},
         next_column=column.id + 1,
     )
-    return replace(table, uniques=_uniques(table))
+    return replace(table, uniques=_uniques(table), foreign_keys=_foreign_keys(table))
+
+
+def _referring(definition: TableDefinition) -> frozenset[str]:
+    """The columns that are part of a foreign key."""
+    return frozenset(name for key in definition.foreign_keys for name in key.columns)
+
+
+def _foreign_keys(table: TableState) -> tuple[ForeignKeyState, ...]:
+    """The foreign keys of which every column is active; a column that is dropped takes them with it."""
+    ids = {column.birth.name: column.id for column in table.columns if column.birth.count == 1}
+    declared = [key for key in table.definition.foreign_keys if all(name in ids for name in key.columns)]
+    found = [ForeignKeyState(key, tuple(ids[name] for name in key.columns)) for key in declared]
+    known = {key.columns for key in found}
+    later = [(column.definition.reference, (column.id,)) for column in table.columns]
+    return (*found, *(ForeignKeyState(key, own) for key, own in later if key and own not in known))
 
 
 def carriers(definition: TableDefinition) -> frozenset[str]:
     """The columns whose values never repeat, so that every unique set of columns has one of them."""
     chosen: set[str] = set()
-    for names in sorted(definition.uniques, key=len):
+    referring = _referring(definition)
+    for names in sorted(definition.apart, key=len):
         columns = [column for name in names if (column := definition.column(name))]
-        fit = [column for column in columns if not (column.references or column.generated)]
+        fit = [column for column in columns if not (column.name in referring or column.generated)]
         if fit and not chosen.intersection(names):
             # Not the roomiest of all: a column that a definition gets later must change no other's values.
             roomy = [column for column in fit if _room(column) >= ROOMY]
             chosen.add((roomy[0] if roomy else max(fit, key=_room)).name)
-    return frozenset(chosen)
+    # Samples stay together: where one of a group is taken once only, so are the others.
+    groups = {column.together for column in definition.columns if column.name in chosen} - {None}
+    return frozenset(chosen.union(c.name for c in definition.columns if c.together in groups))
 
 
 def _room(column: ColumnDefinition) -> float:
     """How many rows the values of a column can tell apart; few where a user or an enum decides."""
+    if column.samples:
+        return len(column.samples)
     if column.generator is not None or not column.type.builtin:
         return 0
     born = Birth(column.name)
@@ -165,7 +185,7 @@ def _uniques(table: TableState) -> tuple[tuple[int, ...], ...]:
     """The unique sets of columns, as ids, of which every column is active; dropping one drops the set."""
     # A constraint goes with a column that is dropped; another of its name does not bring it back.
     ids = {column.birth.name: column.id for column in table.columns if column.birth.count == 1}
-    declared = [names for names in table.definition.uniques if all(name in ids for name in names)]
+    declared = [names for names in table.definition.apart if all(name in ids for name in names)]
     born_later = [(column.id,) for column in table.columns if column.definition.unique]
     return tuple(dict.fromkeys([*(tuple(ids[name] for name in names) for names in declared), *born_later]))
 
@@ -177,6 +197,7 @@ def _dropped(state: State, table: TableState, name: str) -> TableState:
         table,
         columns=tuple(kept for kept in table.columns if kept.id != column.id),
         uniques=tuple(ids for ids in table.uniques if column.id not in ids),
+        foreign_keys=tuple(key for key in table.foreign_keys if column.id not in key.columns),
         tombstones=(*table.tombstones, tombstone),
     )
 

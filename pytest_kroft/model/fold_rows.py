@@ -5,19 +5,36 @@ Here every write is one on the state that it is given; which session it belongs 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import assert_never
+from typing import Any, assert_never
 
-from pytest_kroft.model.columns import Reference
+from pytest_kroft.model.consequences import follow
 from pytest_kroft.model.operations import Cells, Delete, Insert, Observed, Parents, RowWrite, Update
 from pytest_kroft.model.rows import Address, Cell, Row, Rows
-from pytest_kroft.model.state import ColumnState, State, TableState, Text
-from pytest_kroft.model.values import Birth
+from pytest_kroft.model.state import ForeignKeyState, State, TableState, Text
 
 
 def write(state: State, operation: RowWrite) -> State:
-    """The state after rows were inserted, updated or deleted in it, by whichever session."""
+    """The state after rows were inserted, updated or deleted in it, by whichever session.
+
+    Foreign keys may change other rows then; raises NotApplicable where one of them refuses.
+    """
+    after = write_alone(state, operation)
+    match operation:
+        case Insert():
+            return after
+        case Update():
+            columns = frozenset(state.table(operation.table).column(name).id for name in operation.columns)
+            return follow(state, after, operation.table, operation.rows, columns)
+        case Delete():
+            return follow(state, after, operation.table, operation.rows)
+        case _:
+            assert_never(operation)
+
+
+def write_alone(state: State, operation: RowWrite) -> State:
+    """The same without what foreign keys do to other rows."""
     match operation:
         case Insert():
             return _insert(state, operation)
@@ -40,15 +57,25 @@ def _with_rows(state: State, name: str, rows: Rows) -> State:
 
 def _insert(state: State, op: Insert) -> State:
     table = state.table(op.table)
-    given = given_cells(state, table, op.cells, op.parents)
-    rows = [
+    literal = {table.column(name).id: texts for name, texts in op.cells.items()}
+    plain = [
         Row(
             op.first + index,
             op.stamp + index * op.step,
-            {number: texts[index] for number, texts in given.items()},
+            {number: texts[index] for number, texts in literal.items()},
         )
         for index in range(op.count)
     ]
+    given = given_cells(state, table, op.cells, op.parents, plain)
+    foreign = {number: texts for number, texts in given.items() if number not in literal}
+    rows = (
+        [
+            row.with_cells({number: texts[index] for number, texts in foreign.items()})
+            for index, row in enumerate(plain)
+        ]
+        if foreign
+        else plain
+    )
     table = replace(
         _remember(table, given), rows=table.rows.put(rows), next_row=max(table.next_row, op.first + op.count)
     )
@@ -57,7 +84,7 @@ def _insert(state: State, op: Insert) -> State:
 
 def _update(state: State, op: Update) -> State:
     table = state.table(op.table)
-    given = given_cells(state, table, op.cells, op.parents)
+    given = given_cells(state, table, op.cells, op.parents, [table.rows[number] for number in op.rows])
     columns = [table.column(name) for name in op.columns if table.column(name).id not in given]
     stamped = [table.updated_at] if table.updated_at and table.updated_at.id not in given else []
     rows = []
@@ -80,32 +107,62 @@ def _update(state: State, op: Update) -> State:
 
 
 def given_cells(
-    state: State, table: TableState, cells: Cells, parents: Parents
+    state: State, table: TableState, cells: Cells, parents: Parents, rows: Sequence[Row]
 ) -> dict[int, tuple[Text, ...]]:
-    """The cells that an operation gives on purpose, by column id; foreign keys read from their parents."""
+    """The cells that an operation gives on purpose, by column id; foreign keys read from their parents.
+
+    ``rows`` are those that it writes, without what it says of foreign keys.
+    """
     given = {table.column(name).id: tuple(texts) for name, texts in cells.items()}
-    for name, numbers in parents.items():
-        column = table.column(name)
-        parent, target = referenced(state, column)
-        read = state.reader(parent, target)
-        given[column.id] = tuple(None if number is None else read(parent.rows[number]) for number in numbers)
-    return given
+    if not parents:
+        return given
+    keys = [(table.foreign_key(label), numbers) for label, numbers in parents.items()]
+    found: dict[int, list[Any]] = {}
+    for key, numbers in keys:
+        _read_parents(state, table, key, numbers, rows, found)
+    for key, numbers in keys:
+        _read_nulls(state, table, key, numbers, rows, found)
+    return {**{number: tuple(texts) for number, texts in found.items()}, **given}
 
 
-def referenced(state: State, column: ColumnState) -> tuple[TableState, ColumnState]:
-    """The table and column that a foreign key leads to."""
-    reference = column.definition.reference
-    assert reference is not None, f"{column.name} is no foreign key"
-    return reference_target(state, reference)
+_UNSAID = object()
 
 
-def reference_target(state: State, reference: Reference) -> tuple[TableState, ColumnState]:
-    """The table and column that a reference means, whatever they are called now."""
-    parent = state.table(reference.table)
-    if reference.column is None:
-        return parent, parent.key[0]
-    birth = Birth(reference.column)
-    return parent, next(target for target in parent.columns if target.birth == birth)
+def _read_parents(
+    state: State,
+    table: TableState,
+    key: ForeignKeyState,
+    numbers: Sequence[int | None],
+    rows: Sequence[Row],
+    found: dict[int, list[Any]],
+) -> None:
+    """Read the cells of a foreign key where there is a parent."""
+    parent, targets = state.target(key)
+    # A row may refer to itself, or to another one that the same operation writes.
+    own = {row.number: row for row in rows} if parent.birth == table.birth else {}
+    readers = state.readers(parent, targets)
+    for number, read in zip(key.columns, readers, strict=True):
+        texts = found.setdefault(number, [_UNSAID] * len(rows))
+        for index, place in enumerate(numbers):
+            if place is not None:
+                texts[index] = read(parent.rows[place] if place in parent.rows else own[place])
+
+
+def _read_nulls(
+    state: State,
+    table: TableState,
+    key: ForeignKeyState,
+    numbers: Sequence[int | None],
+    rows: Sequence[Row],
+    found: dict[int, list[Any]],
+) -> None:
+    """NULL where there is no parent, in the columns that may be NULL and that no other parent decides."""
+    for number in key.columns:
+        column, texts = table.by_id(number), found[number]
+        for index, place in enumerate(numbers):
+            if place is None and texts[index] is _UNSAID:
+                single = len(key.columns) == 1
+                texts[index] = None if column.nullable or single else state.reader(table, column)(rows[index])
 
 
 def _remember(table: TableState, given: Mapping[int, tuple[Text, ...]]) -> TableState:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from pytest_kroft.model.columns import ColumnDefinition
-from pytest_kroft.model.tables import EnumDefinition, TableDefinition
+from pytest_kroft.model.tables import EnumDefinition, SampledDefinition, TableDefinition
 
 Text = str | None
 """A cell as the server prints it under kroft's settings, None for NULL."""
@@ -24,7 +24,10 @@ Cells = Mapping[str, tuple[Text, ...]]
 """Cells given on purpose: column -> one for each row of the operation."""
 
 Parents = Mapping[str, tuple[int | None, ...]]
-"""Foreign keys: column -> for each row the number of the parent's row, None for NULL."""
+"""Foreign keys: column -> for each row the number of the parent's row, None for NULL.
+
+A key of several columns is called by all of their names: ``"region, code"``.
+"""
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,10 @@ class Truncate:
 
 @dataclass(frozen=True)
 class CreateTable:
-    """Create a table with its active columns."""
+    """Create a table with its active columns; an ``adopted`` one is on the server already."""
 
     definition: TableDefinition
+    adopted: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,9 +156,10 @@ class SetNullable:
 
 @dataclass(frozen=True)
 class CreateType:
-    """Create an enum type."""
+    """Create an enum type; an ``adopted`` one is on the server already, as is any other type."""
 
-    definition: EnumDefinition
+    definition: EnumDefinition | SampledDefinition
+    adopted: bool = False
 
 
 @dataclass(frozen=True)

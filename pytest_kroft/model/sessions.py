@@ -13,7 +13,8 @@ from functools import reduce
 from operator import or_
 from typing import assert_never
 
-from pytest_kroft.model.fold_rows import advance, referenced, write
+from pytest_kroft.model.consequences import key_tokens
+from pytest_kroft.model.fold_rows import advance, write
 from pytest_kroft.model.operations import (
     Begin,
     Commit,
@@ -27,7 +28,6 @@ from pytest_kroft.model.operations import (
 )
 from pytest_kroft.model.rows import Row
 from pytest_kroft.model.state import Session, State, TableState
-from pytest_kroft.model.uniqueness import token
 
 Place = tuple[str, int]
 """A row, by its table's name and its number."""
@@ -186,14 +186,11 @@ def _parents(state: State, table: TableState, rows: Sequence[Row]) -> Iterator[P
 
     The server looks for the parents of a row again where it changes for the second time in a transaction.
     """
-    for column in table.columns:
-        if column.definition.reference is None:
-            continue
-        read = state.reader(table, column)
-        parent, target = referenced(state, column)
-        meant = {token(text, target.type) for row in rows if (text := read(row)) is not None}
-        held_by = state.reader(parent, target)
+    for key in table.foreign_keys:
+        parent, targets = state.target(key)
+        readers = state.readers(table, [table.by_id(number) for number in key.columns])
+        meant = {key_tokens(table.texts(row, readers), targets) for row in rows} - {None}
+        held_by = state.readers(parent, targets)
         for row in parent.rows if meant else ():
-            text = held_by(row)
-            if text is not None and token(text, target.type) in meant:
+            if key_tokens(parent.texts(row, held_by), targets) in meant:
                 yield parent.definition.name, row.number

@@ -13,9 +13,10 @@ from pytest_kroft.errors import NotApplicable, UnknownColumn, UnknownTable, Unkn
 from pytest_kroft.model.clock import stamp_text
 from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.expressions import Computed
+from pytest_kroft.model.foreign_keys import ForeignKey
 from pytest_kroft.model.operations import RowWrite
 from pytest_kroft.model.rows import Address, Row, Rows
-from pytest_kroft.model.tables import EnumDefinition, TableDefinition
+from pytest_kroft.model.tables import EnumDefinition, SampledDefinition, TableDefinition
 from pytest_kroft.model.types import SqlType
 from pytest_kroft.model.values import Birth, ColumnValues, column_values
 
@@ -65,8 +66,19 @@ class ColumnState:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignKeyState:
+    """A foreign key whose columns, named by their ids, are all there."""
+
+    definition: ForeignKey
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TableState:
-    """One table: its definition, its present name and columns, its rows."""
+    """One table: its definition, its present name and columns, its rows.
+
+    An ``adopted`` one was on the server before kroft, which does not know all of its rules.
+    """
 
     definition: TableDefinition
     birth: Birth
@@ -80,6 +92,8 @@ class TableState:
     next_row: int = 1
     next_revision: int = 1
     next_column: int = 1
+    foreign_keys: tuple[ForeignKeyState, ...] = ()
+    adopted: bool = False
 
     @property
     def key(self) -> tuple[ColumnState, ...]:
@@ -98,6 +112,10 @@ class TableState:
         """The present names of the active columns."""
         return tuple(column.name for column in self.columns)
 
+    def by_id(self, number: int) -> ColumnState:
+        """The active column of that id."""
+        return next(column for column in self.columns if column.id == number)
+
     def column(self, name: str) -> ColumnState:
         """The active column of that name; raises UnknownColumn."""
         for column in self.columns:
@@ -108,6 +126,41 @@ class TableState:
     def has(self, name: str) -> bool:
         """Whether there is an active column of that name."""
         return any(column.name == name for column in self.columns)
+
+    def label(self, key: ForeignKeyState) -> str:
+        """What operations call a foreign key: the present names of its columns."""
+        names = {column.id: column.name for column in self.columns}
+        label = ", ".join(names[number] for number in key.columns)
+        first = next(other for other in self.foreign_keys if other.columns == key.columns)
+        # The same columns may refer to several tables.
+        return label if first == key else f"{label} -> {key.definition.table}"
+
+    def foreign_key(self, label: str) -> ForeignKeyState:
+        """The foreign key that operations call so; raises UnknownColumn."""
+        for key in self.foreign_keys:
+            if self.label(key) == label:
+                return key
+        raise UnknownColumn(self.definition.name, label, self.names)
+
+    def keys_of(self, column: ColumnState) -> tuple[ForeignKeyState, ...]:
+        """The foreign keys that a column is part of."""
+        return tuple(key for key in self.foreign_keys if column.id in key.columns)
+
+    def partners(self, column: ColumnState) -> tuple[ColumnState, ...]:
+        """The columns that change together with one, itself among them, in the table's order.
+
+        They share a foreign key with it, or samples, or one of them does with another.
+        """
+        found, waiting = {column.id}, [column]
+        while waiting:
+            one = waiting.pop()
+            joined = {number for key in self.keys_of(one) for number in key.columns}
+            for other in self.columns:
+                together = one.definition.together and one.definition.together == other.definition.together
+                if other.id not in found and (together or other.id in joined):
+                    found.add(other.id)
+                    waiting.append(other)
+        return tuple(other for other in self.columns if other.id in found)
 
     def protection(self, column: ColumnState) -> str | None:
         """Why a column is never mutated nor dropped, or None."""
@@ -172,7 +225,7 @@ class State:
 
     seed: int
     tables: Mapping[str, TableState] = field(default_factory=dict)
-    types: Mapping[str, EnumDefinition] = field(default_factory=dict)
+    types: Mapping[str, EnumDefinition | SampledDefinition] = field(default_factory=dict)
     births: Mapping[str, int] = field(default_factory=dict)
     now: int | None = None
     version: int = 0
@@ -199,8 +252,8 @@ class State:
             )
         return next(iter(self.tables))
 
-    def enum(self, sql_type: SqlType) -> EnumDefinition | None:
-        """The enum that a type names (for an array: its elements' type), or None."""
+    def user_type(self, sql_type: SqlType) -> EnumDefinition | SampledDefinition | None:
+        """The type of the user's own that a type names (for an array: its elements' type), or None."""
         if sql_type.builtin:
             return None
         wanted = replace(sql_type.element, schema=sql_type.schema or "public")
@@ -209,15 +262,26 @@ class State:
                 return definition
         return None
 
+    def enum(self, sql_type: SqlType) -> EnumDefinition | None:
+        """The enum that a type names (for an array: its elements' type), or None."""
+        found = self.user_type(sql_type)
+        return found if isinstance(found, EnumDefinition) else None
+
+    @property
+    def enums(self) -> tuple[EnumDefinition, ...]:
+        """The enums among the types."""
+        return tuple(found for found in self.types.values() if isinstance(found, EnumDefinition))
+
     def enum_named(self, name: str) -> EnumDefinition:
         """The enum of that name; raises UnknownType."""
-        if name not in self.types:
-            raise UnknownType(name, self.types)
-        return self.types[name]
+        found = self.types.get(name)
+        if not isinstance(found, EnumDefinition):
+            raise UnknownType(name, [enum.name for enum in self.enums])
+        return found
 
     def labels(self, column: ColumnState) -> tuple[str, ...]:
-        """The labels of a column's enum that its rows may hold; empty for any other type."""
-        definition = self.enum(column.type)
+        """The labels of a column's enum, or the samples of its type; empty for a built-in one."""
+        definition = self.user_type(column.type)
         return tuple(definition.labels) if definition else ()
 
     def values(self, table: TableState, column: ColumnState) -> ColumnValues:
@@ -264,14 +328,22 @@ class State:
         """The state with one table replaced or added."""
         return replace(self, tables={**self.tables, table.definition.name: table})
 
-    def references_to(self, name: str) -> list[tuple[TableState, ColumnState]]:
+    def references_to(self, name: str) -> list[tuple[TableState, ForeignKeyState]]:
         """The foreign keys of any table that lead to the table of that definition."""
         return [
-            (table, column)
+            (table, key)
             for table in self.tables.values()
-            for column in table.columns
-            if column.definition.reference and column.definition.reference.table == name
+            for key in table.foreign_keys
+            if key.definition.table == name
         ]
+
+    def target(self, key: ForeignKeyState) -> tuple[TableState, tuple[ColumnState, ...]]:
+        """The table and the columns that a foreign key leads to, whatever they are called now."""
+        parent, names = self.table(key.definition.table), key.definition.targets
+        if not names:
+            return parent, parent.key
+        by_birth = {column.birth: column for column in parent.columns}
+        return parent, tuple(by_birth[Birth(name)] for name in names)
 
 
 def _stamp_reader(sql_type: SqlType) -> Callable[[int, int, int], Text]:

@@ -17,6 +17,7 @@ from pytest_kroft.model.clauses import (
     without_not_null,
 )
 from pytest_kroft.model.columns import ColumnDefinition, has_order
+from pytest_kroft.model.foreign_keys import ForeignKey, parse_foreign_key, parse_reference
 from pytest_kroft.model.types import SqlType, check_identifier, quote
 
 TIMESTAMPS = frozenset({"timestamp", "timestamptz", "date"})
@@ -35,6 +36,12 @@ class TableDefinition:
             insert and update, as an application would.
         constraints: Table constraints as SQL, for example ``"UNIQUE (a, b)"``. What a NOT NULL, a
             FOREIGN KEY or a CHECK says of one column becomes part of that column.
+        table: Its name on the server, where that is another one: of two tables of one name in two schemas
+            one is called otherwise.
+        distinct: More sets of columns in which no two rows are to be equal, though no plain UNIQUE says so:
+            an index over some rows or an expression does, or an EXCLUDE.
+        triggers: The names of the triggers that may change rows: what they did is observed after each write.
+        closed: Why no row can be inserted, such as ``'constraint "never" accepts none'``.
 
     Raises:
         DefinitionError: where PostgreSQL would refuse the table; names it and the column.
@@ -45,8 +52,12 @@ class TableDefinition:
     schema: str = "public"
     updated_at: str | None = None
     constraints: Sequence[str] = ()
+    table: str | None = None
+    distinct: Sequence[Sequence[str]] = ()
+    triggers: Sequence[str] = ()
+    closed: str | None = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each is a fact of its own)
         self,
         name: str,
         columns: Iterable[ColumnDefinition],
@@ -54,8 +65,12 @@ class TableDefinition:
         schema: str = "public",
         updated_at: str | None = None,
         constraints: Iterable[str] = (),
+        table: str | None = None,
+        distinct: Iterable[Iterable[str]] = (),
+        triggers: Iterable[str] = (),
+        closed: str | None = None,
     ) -> None:
-        check_identifier(name, "a table")
+        check_identifier(name if table is None else table, "a table")
         _check_schema(schema)
         given = (constraints,) if isinstance(constraints, str) else tuple(constraints)
         fields = {
@@ -64,6 +79,10 @@ class TableDefinition:
             "schema": schema,
             "updated_at": updated_at,
             "constraints": given,
+            "table": table,
+            "distinct": tuple(tuple(names) for names in distinct),
+            "triggers": tuple(triggers),
+            "closed": closed,
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)
@@ -102,10 +121,28 @@ class TableDefinition:
 
     @property
     def uniques(self) -> tuple[tuple[str, ...], ...]:
-        """The column sets in which no two rows are equal, the primary key first."""
+        """The column sets that a key or a UNIQUE keeps apart, the primary key first."""
         declared = (names_in(text, "UNIQUE") for text in self.constraints)
         single = ((column.name,) for column in self.columns if column.unique)
         return tuple(names for names in (self.key, *single, *declared) if names)
+
+    @property
+    def apart(self) -> tuple[tuple[str, ...], ...]:
+        """The column sets in which no two rows are equal, for whatever reason."""
+        return (*self.uniques, *(tuple(names) for names in self.distinct))
+
+    @property
+    def foreign_keys(self) -> tuple[ForeignKey, ...]:
+        """The foreign keys: those of single columns first, then those of the table."""
+        single = [
+            parse_reference(column.references, (column.name,)) for column in self.columns if column.references
+        ]
+        return (*single, *(key for text in self.constraints if (key := parse_foreign_key(text))))
+
+    @property
+    def server_name(self) -> str:
+        """Its name on the server when it was made."""
+        return self.name if self.table is None else self.table
 
     def column(self, name: str) -> ColumnDefinition | None:
         """The column of that name, or None."""
@@ -146,7 +183,7 @@ class TableDefinition:
         declared = [names for text in self.constraints if (names := names_in(text, r"PRIMARY\s+KEY"))]
         if len(declared) > 1 or (declared and any(column.primary_key for column in self.columns)):
             raise self._refuse("the primary key is given more than once")
-        for names in self.uniques:
+        for names in self.apart:
             for name in names:
                 if names.count(name) > 1:
                     raise self._refuse("a constraint names this column twice", name)
@@ -177,8 +214,12 @@ class TableDefinition:
     def _only_column(self, text: str) -> str | None:
         """The column that a table constraint is about, if it is one that the column can have."""
         found = one_column(text)
-        if found and self.column(found.column) is None:
+        named_column = self.column(found.column) if found else None
+        if found and named_column is None:
             raise self._refuse(f"{text!r} names this column, which the table does not have", found.column)
+        if found and named_column and found.references and named_column.references:
+            # It may refer to two tables at once.
+            return None
         if found or table_check(text) is None:
             return found.column if found else None
         named = [column.name for column in self.columns if mentions(text, column.name)]
@@ -213,6 +254,37 @@ def _check_schema(schema: object) -> None:
     name = check_identifier(schema, "a schema")
     if name.startswith("pg_") or name == "information_schema":
         raise DefinitionError(f"the schema {name!r} belongs to PostgreSQL; choose another")
+
+
+@dataclass(frozen=True)
+class SampledDefinition:
+    """A type of the user's own that kroft knows by some of its values: a composite, an extension's type.
+
+    Args:
+        name: Its name.
+        samples: Texts that it accepts, as the server prints them.
+        schema: The schema it lives in.
+
+    Raises:
+        DefinitionError: for no samples, or a name that is no identifier.
+    """
+
+    name: str
+    samples: Sequence[str]
+    schema: str = "public"
+
+    def __init__(self, name: str, samples: Iterable[str], *, schema: str = "public") -> None:
+        check_identifier(name, "a type")
+        check_identifier(schema, "a schema")
+        for field, value in {"name": name, "samples": tuple(samples), "schema": schema}.items():
+            object.__setattr__(self, field, value)
+        if isinstance(samples, str) or not self.samples:
+            raise DefinitionError(f"type {name!r} needs samples of its values, not {samples!r}")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The samples, under the name that the labels of an enum have."""
+        return tuple(self.samples)
 
 
 @dataclass(frozen=True)

@@ -104,13 +104,19 @@ class ColumnValues:
     ) -> None:
         self._table, self._column, self._type = table.name, column.name, sql_type
         self._key = column_key(seed, table, column)
-        self._labels, self._nullable, self._unique = labels, definition.nullable, unique
+        self._labels, self._unique = labels, unique
+        self._nullable = definition.nullable and not definition.filled
         self.capacity = None
         if definition.generator is not None and sql_type == definition.type:
             self._text = self._from_generator(definition.generator)
+        elif definition.samples and sql_type == definition.type:
+            group = definition.together
+            shared = column if group is None else Birth(f"together: {group}")
+            self._text = self._from_samples(definition.samples, column_key(seed, table, shared))
         else:
             condition = parse_condition(definition.check, definition.name)
-            self._text = self._inferred(Request(sql_type, definition.name, condition, labels))
+            style = definition.style if sql_type == definition.type else None
+            self._text = self._inferred(Request(sql_type, definition.name, condition, labels, style))
 
     def text(self, row: int, revision: int = 0, now: int = 0) -> str | None:
         """The server's text of the value in one cell, or None for NULL.
@@ -144,6 +150,25 @@ class ColumnValues:
         if not self._unique:
             return plain
         self.capacity = capacity
+        return distinct
+
+    def _from_samples(
+        self, samples: tuple[str | None, ...], key: int
+    ) -> Callable[[int, int, int], str | None]:
+        """Columns of one group have one key, so that the samples of a row are those of one place."""
+        size = len(samples)
+
+        def plain(row: int, revision: int, _now: int) -> str | None:
+            return samples[mix(key, row, revision) % size]
+
+        def distinct(row: int, _revision: int, _now: int) -> str | None:
+            if row > size:
+                raise CapacityReached(self._table, self._column, str(self._type), size, row)
+            return samples[(row + key) % size]
+
+        if not self._unique:
+            return plain
+        self.capacity = size
         return distinct
 
     def _from_generator(self, generator: Callable[..., object]) -> Callable[[int, int, int], str | None]:

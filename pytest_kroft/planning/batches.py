@@ -10,15 +10,14 @@ from pytest_kroft.errors import NotApplicable, UnknownColumn, ValueRefused
 from pytest_kroft.model.choices import Choices
 from pytest_kroft.model.clock import SECOND, next_stamp
 from pytest_kroft.model.fold import apply
-from pytest_kroft.model.fold_rows import referenced
 from pytest_kroft.model.literals import canonical
-from pytest_kroft.model.operations import Cells, Insert, Parents, Text
-from pytest_kroft.model.sessions import written
+from pytest_kroft.model.operations import Cells, Insert, Text
 from pytest_kroft.model.state import ColumnState, State, TableState
 from pytest_kroft.model.timeline import Evolving
 from pytest_kroft.model.types import SqlType
 from pytest_kroft.model.uniqueness import duplicates, may_repeat, sets_at_risk
 from pytest_kroft.planning import arguments
+from pytest_kroft.planning.parents import draw_parents
 
 Row = Mapping[str, object]
 Spell = Callable[[SqlType, object], str]
@@ -103,7 +102,7 @@ class BatchGenerator:
             stamp,
             0,
             given,
-            draw_parents(state, found, count, self._choices, given),
+            draw_parents(state, found, _numbers(found, count), self._choices, given),
         )
         return self._spread(state, planned) if _repeated(state, planned) else (planned,)
 
@@ -139,7 +138,9 @@ class BatchGenerator:
             for column in table.columns
             if any(column.name in row for row in rows)
         }
-        parents = draw_parents(state, table, len(rows), self._choices, cells)
+        parents = draw_parents(
+            state, table, range(plain.first, plain.first + plain.count), self._choices, cells
+        )
         return replace(plain, cells=cells, parents=parents)
 
     def _generated(
@@ -149,7 +150,8 @@ class BatchGenerator:
         partly = [name for name in table.names if {name in row for row in given} == {True, False}]
         if not partly:
             return {}
-        parents = draw_parents(state, table, plain.count, self._choices, {}, only=partly)
+        numbers = range(plain.first, plain.first + plain.count)
+        parents = draw_parents(state, table, numbers, self._choices, {}, only=partly)
         after = apply(state, replace(plain, parents=parents))
         made = after.table(plain.table)
         rows = [made.rows[number] for number in range(plain.first, plain.first + plain.count)]
@@ -179,7 +181,7 @@ class BatchGenerator:
         ]
         most = min([planned.count * 2 + SPARE_NUMBERS, *(limit - planned.first + 1 for limit in room)])
         count = max(planned.count, most)
-        parents = draw_parents(state, table, count, self._choices, {})
+        parents = draw_parents(state, table, _numbers(table, count), self._choices, {})
         return Insert(planned.table, planned.first, count, planned.stamp, 0, {}, parents)
 
     def _shown(self, state: State, table: TableState, insert: Insert) -> Iterator[dict[str, object]]:
@@ -193,9 +195,16 @@ class BatchGenerator:
             }
 
 
+def _numbers(table: TableState, count: int) -> range:
+    """The numbers of the next rows."""
+    return range(table.next_row, table.next_row + count)
+
+
 def modifiable(table: TableState) -> tuple[ColumnState, ...]:
-    """The columns that an update may change."""
-    return tuple(c for c in table.columns if table.protection(c) is None and table.unwritable(c) is None)
+    """The columns that an update may change, each with all that change together with it."""
+    free = [c for c in table.columns if table.protection(c) is None and table.unwritable(c) is None]
+    ids = {column.id for column in free}
+    return tuple(column for column in free if all(one.id in ids for one in table.partners(column)))
 
 
 def spelled(column: ColumnState, value: object, spell: Spell) -> Text:
@@ -206,39 +215,6 @@ def spelled(column: ColumnState, value: object, spell: Spell) -> Text:
         return spell(column.type, value)
     except ValueRefused as error:
         raise ValueRefused(value, f"{column.type} (column {column.name!r})", error.reason) from None
-
-
-def draw_parents(
-    state: State,
-    table: TableState,
-    count: int,
-    choices: Choices,
-    given: Mapping[str, object],
-    only: Sequence[str] | None = None,
-) -> Parents:
-    """For each foreign key that is not given: the numbers of the parents that ``count`` rows refer to."""
-    parents: dict[str, tuple[int | None, ...]] = {}
-    for column in table.columns:
-        if (
-            not column.definition.reference
-            or column.name in given
-            or (only is not None and column.name not in only)
-        ):
-            continue
-        parent, target = referenced(state, column)
-        read = state.reader(parent, target)
-        taken = written(state, parent.definition.name)
-        numbers = [row.number for row in parent.rows if row.number not in taken and read(row) is not None]
-        if not numbers and not column.nullable:
-            why = (
-                "open sessions have written all of them; end these" if taken else "it is empty; insert there"
-            )
-            raise NotApplicable(
-                f"{column.name!r} of {table.definition.name!r} needs a row of {parent.definition.name!r}: "
-                f"{why} first"
-            )
-        parents[column.name] = tuple(choices.one_of(numbers) if numbers else None for _ in range(count))
-    return parents
 
 
 def _repeated(state: State, planned: Insert) -> dict[int, str]:

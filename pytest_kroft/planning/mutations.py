@@ -15,7 +15,8 @@ from pytest_kroft.model.operations import Commit, Delete, Insert, Operation, Row
 from pytest_kroft.model.state import State, TableState
 from pytest_kroft.model.timeline import Evolving
 from pytest_kroft.planning import arguments, transactions
-from pytest_kroft.planning.batches import BatchGenerator, Craft, Row, draw_parents, modifiable, spelled
+from pytest_kroft.planning.batches import BatchGenerator, Craft, Row, modifiable, spelled
+from pytest_kroft.planning.parents import draw_parents
 from pytest_kroft.planning.policy import EvolutionPolicy
 from pytest_kroft.planning.row_hazards import disturb, plan_delete_reinsert, plan_key_change
 from pytest_kroft.planning.selection import deletable, free, rows_with_keys
@@ -238,13 +239,15 @@ class MutationEngine:
             name: (spelled(table.column(name), value, self._craft.spell),) * len(numbers)
             for name, value in values.items()
         }
-        parents = draw_parents(state, table, len(numbers), self._choices, cells, only=chosen)
+        chosen = _whole(table, chosen, cells)
+        revision = table.next_revision
+        parents = draw_parents(state, table, numbers, self._choices, cells, chosen, revision)
         unique = any(table.column(name).unique for name in chosen if name not in cells)
         update = Update(
             table.definition.name,
             numbers,
             chosen,
-            revision=table.next_revision,
+            revision=revision,
             stamp=self._craft.stamps(state, self._choices),
             fresh=table.next_row if unique or not table.key else None,
             cells=cells,
@@ -337,6 +340,13 @@ class MutationEngine:
             size = write.count if isinstance(write, Insert) else len(write.rows)
             self.counters[_COUNTED[type(write)]] += size
         return sum(write.count if isinstance(write, Insert) else len(write.rows) for write in writes)
+
+
+def _whole(table: TableState, names: Sequence[str], given: Mapping[str, object]) -> tuple[str, ...]:
+    """The columns, each that is not given with those that change together with it."""
+    drawn = [name for name in names if name not in given]
+    partners = {one.name for name in drawn for one in table.partners(table.column(name))}
+    return tuple(dict.fromkeys([*names, *(name for name in table.names if name in partners)]))
 
 
 def _check_all(state: State, operations: Sequence[Operation]) -> None:

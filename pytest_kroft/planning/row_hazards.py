@@ -14,7 +14,8 @@ from pytest_kroft.model.rows import Address, Row
 from pytest_kroft.model.special import extreme_values, large_values, unrepresentable_values
 from pytest_kroft.model.state import ColumnState, State, TableState
 from pytest_kroft.model.types import SqlType
-from pytest_kroft.planning.batches import Craft, draw_parents, modifiable
+from pytest_kroft.planning.batches import Craft, modifiable
+from pytest_kroft.planning.parents import draw_parents
 from pytest_kroft.planning.policy import EvolutionPolicy
 
 CHANCE = 0.2
@@ -69,7 +70,12 @@ def _disturb_stamp(
     if policy.allows("clock_skew") and choices.chance(CHANCE) and state.now is not None:
         behind = state.now - choices.integer(1, LONGEST_SKEW) * SECOND
         write = replace(write, stamp=_untied(table, behind))
-    if policy.allows("null_cursor") and column.nullable and choices.chance(CHANCE):
+    if (
+        policy.allows("null_cursor")
+        and column.nullable
+        and not column.definition.filled
+        and choices.chance(CHANCE)
+    ):
         write = replace(write, cells={**write.cells, column.name: (None,) * _size(write)})
     return write
 
@@ -118,13 +124,13 @@ def _text_keys(table: TableState) -> list[ColumnState]:
         c
         for c in table.key
         if c.type.name in ("text", "varchar") and not c.type.array and table.unwritable(c) is None
-        if not (c.definition.check or c.definition.reference or c.definition.generator)
+        if not (_ruled(c) or table.keys_of(c) or c.definition.generator)
     ]
 
 
 def _sharing_a_key(state: State, table: TableState, write: Insert, choices: Choices) -> Write:
     """The insert of one row that shares a part of its key with another row, as rows of such tables do."""
-    parts = [c for c in table.key if not (c.definition.reference or c.computed or c.name in write.cells)]
+    parts = [c for c in table.key if not (table.keys_of(c) or c.computed or c.name in write.cells)]
     if not parts or not table.rows:
         return write
     column = choices.one_of(parts)
@@ -152,9 +158,13 @@ def _unruled(table: TableState) -> list[ColumnState]:
         return []
     ruled = {number for ids in table.uniques for number in ids}
     free = [column for column in modifiable(table) if column.id not in ruled]
-    return [
-        c for c in free if not (c.definition.check or c.definition.references or c.definition.constraints)
-    ]
+    return [c for c in free if not (_ruled(c) or table.keys_of(c) or c.definition.constraints)]
+
+
+def _ruled(column: ColumnState) -> bool:
+    """Whether a rule says which values of its type the column may hold."""
+    definition = column.definition
+    return bool(definition.check or definition.samples or definition.style or definition.domain)
 
 
 def plan_delete_reinsert(
@@ -168,7 +178,7 @@ def plan_delete_reinsert(
     row = table.rows[number]
     key = {column.name: (state.reader(table, column)(row),) for column in table.key}
     stamp = craft.stamps(state, choices)
-    parents = draw_parents(state, table, 1, choices, key)
+    parents = draw_parents(state, table, [table.next_row], choices, key)
     operations: list[Operation] = [
         Delete(name, (number,)),
         Insert(name, table.next_row, 1, stamp, 0, key, parents),
@@ -178,7 +188,11 @@ def plan_delete_reinsert(
 
 def plan_key_change(state: State, table: TableState, choices: Choices, craft: Craft) -> Sequence[Operation]:
     """A row gets another primary key."""
-    changeable = [c for c in table.key if table.unwritable(c) is None and not c.definition.generator]
+    changeable = [
+        c
+        for c in table.key
+        if table.unwritable(c) is None and not c.definition.generator and table.partners(c) == (c,)
+    ]
     carrier = next((column for column in changeable if column.unique), None)
     if carrier is None or not table.rows:
         return ()

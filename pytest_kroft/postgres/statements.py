@@ -14,7 +14,7 @@ from psycopg import sql
 
 from pytest_kroft.model.casts import using
 from pytest_kroft.model.columns import ColumnDefinition
-from pytest_kroft.model.fold import reference_target
+from pytest_kroft.model.foreign_keys import ForeignKey, parse_foreign_key
 from pytest_kroft.model.operations import (
     AddColumn,
     AddEnumValue,
@@ -143,8 +143,8 @@ def statements(before: State, operation: Operation, after: State) -> list[Statem
             return [_delete(before, before.table(table), rows)]
         case Truncate(table):
             return [_command("TRUNCATE {}", table_name(before.table(table)))]
-        case CreateTable(definition):
-            return _create_table(before, definition)
+        case CreateTable(definition, adopted):
+            return [] if adopted else _create_table(before, definition)
         case DropTable(table):
             return [_command("DROP TABLE {}", table_name(before.table(table)))]
         case RenameTable(table, new_name):
@@ -155,7 +155,9 @@ def statements(before: State, operation: Operation, after: State) -> list[Statem
             ]
         case AddColumn() | DropColumn() | RenameColumn() | AlterType() | SetDefault() | SetNullable():
             return _alter_table(before, operation, after)
-        case CreateType(definition):
+        case CreateType(definition, adopted):
+            if adopted:
+                return []
             labels = sql.SQL(", ").join(map(sql.Literal, definition.labels))
             name = sql.Identifier(definition.schema, definition.name)
             return [*_schema(definition.schema), _command("CREATE TYPE {} AS ENUM ({})", name, labels)]
@@ -295,8 +297,8 @@ def _create_table(state: State, definition: TableDefinition) -> list[Statement]:
     key = [column.name for column in definition.active if column.primary_key]
     if len(key) > 1:
         parts.append(sql.SQL("PRIMARY KEY ({})").format(sql.SQL(", ").join(map(sql.Identifier, key))))
-    parts.extend(sql.SQL(text) for text in definition.constraints)
-    name = sql.Identifier(definition.schema, definition.name)
+    parts.extend(_constraint(state, definition, text) for text in definition.constraints)
+    name = sql.Identifier(definition.schema, definition.server_name)
     create = _command("CREATE TABLE {} (\n  {}\n)", name, sql.SQL(",\n  ").join(parts))
     return [*_schema(definition.schema), create]
 
@@ -312,23 +314,47 @@ def _column_clause(state: State, definition: TableDefinition, column: ColumnDefi
         f"GENERATED ALWAYS AS ({column.generated}) STORED" if column.generated else "",
         f"GENERATED {column.identity.upper()} AS IDENTITY" if column.identity else "",
         f"CHECK ({column.check})" if column.check else "",
-        _references(state, definition, column),
+        _references(state, definition, column.reference),
         column.constraints,
     ]
     clauses = " ".join(filter(None, words))
     return sql.Composed([sql.Identifier(column.name), sql.SQL(" "), sql.SQL(clauses)])
 
 
-def _references(state: State, definition: TableDefinition, column: ColumnDefinition) -> str:
-    """The foreign key's clause, with the names that its parent has now."""
-    reference = column.reference
-    if reference is None:
+def _constraint(state: State, definition: TableDefinition, text: str) -> sql.SQL:
+    key = parse_foreign_key(text)
+    if key is None:
+        return sql.SQL(text)
+    return sql.SQL(f"FOREIGN KEY ({_quoted(key.columns)}) {_references(state, definition, key)}")
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(map(quote, names))
+
+
+def _references(state: State, definition: TableDefinition, key: ForeignKey | None) -> str:
+    """The clause of a foreign key, with the names that its parent has now."""
+    if key is None:
         return ""
-    if reference.table == definition.name and definition.name not in state.tables:
-        target = reference.column or definition.key[0]
-        return f"REFERENCES {quote(definition.schema)}.{quote(definition.name)} ({quote(target)})"
-    parent, parent_column = reference_target(state, reference)
-    return f"REFERENCES {table_name(parent).as_string(None)} ({quote(parent_column.name)})"
+    named = f" ({_quoted(key.nulled)})" if key.nulled else ""
+    words = (
+        f"REFERENCES {_target(state, definition, key)}",
+        "MATCH FULL" if key.full else "",
+        f"ON DELETE {key.on_delete.upper()}{named}" if key.on_delete != "no action" else "",
+        f"ON UPDATE {key.on_update.upper()}" if key.on_update != "no action" else "",
+        "DEFERRABLE INITIALLY DEFERRED" if key.deferred else "",
+    )
+    return " ".join(filter(None, words))
+
+
+def _target(state: State, definition: TableDefinition, key: ForeignKey) -> str:
+    if key.table == definition.name and definition.name not in state.tables:
+        names = key.targets or definition.key
+        return f"{quote(definition.schema)}.{quote(definition.server_name)} ({_quoted(names)})"
+    parent = state.table(key.table)
+    by_birth = {column.birth.name: column.name for column in parent.columns if column.birth.count == 1}
+    names = key.targets or parent.definition.key
+    return f"{table_name(parent).as_string(None)} ({_quoted([by_birth[name] for name in names])})"
 
 
 def _alter_table(

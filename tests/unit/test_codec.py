@@ -26,6 +26,7 @@ from pytest_kroft.model.operations import (
     Update,
     kind,
 )
+from pytest_kroft.model.tables import SampledDefinition
 from tests.definitions import FEW, MODEST, TABLES, Column, drive, timeline
 from tests.samples import SAMPLES
 
@@ -64,7 +65,12 @@ STRATEGIES = {
     "Parents": PARENTS,
     "TableDefinition": st.sampled_from(TABLES),
     "ColumnDefinition": st.sampled_from([column for table in TABLES for column in table.columns]),
-    "EnumDefinition": st.sampled_from([s.definition for s in SAMPLES if kind(s) == "create_type"]),
+    "EnumDefinition | SampledDefinition": st.sampled_from(
+        [
+            *(s.definition for s in SAMPLES if kind(s) == "create_type"),
+            SampledDefinition("point3", ["(1,2,3)", '("",,)'], schema="geo"),
+        ]
+    ),
     "Literal['server', 'test']": st.sampled_from(["server", "test"]),
 }
 
@@ -141,7 +147,7 @@ WRONG: dict[str, list[Any]] = {
     "Parents": [None, [], {"a": 5}, {"a": ["5"]}, {"a": [True]}],
     "TableDefinition": [None, "orders", [], 5],
     "ColumnDefinition": [None, "a", [], True],
-    "EnumDefinition": [None, "a", ["a"]],
+    "EnumDefinition | SampledDefinition": [None, "a", ["a"]],
     "Literal['server', 'test']": [None, "user", 5, []],
 }
 

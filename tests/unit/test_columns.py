@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pytest_kroft.errors import DefinitionError
-from pytest_kroft.model.columns import SYSTEM_COLUMNS, WITHOUT_ORDER, ColumnDefinition, Reference
+from pytest_kroft.model.columns import SYSTEM_COLUMNS, WITHOUT_ORDER, ColumnDefinition
+from pytest_kroft.model.foreign_keys import ForeignKey
 from pytest_kroft.model.tables import TableDefinition
 
 Column = ColumnDefinition
@@ -19,7 +20,7 @@ def test_constraints_become_fields():
         "a", "int", constraints='NOT NULL UNIQUE DEFAULT 3 CHECK (a > 0) REFERENCES t (b) COLLATE "C"'
     )
     assert (column.nullable, column.unique, column.default, column.check) == (False, True, "3", "a > 0")
-    assert column.reference == Reference("t", "b")
+    assert column.reference == ForeignKey(("a",), "t", ("b",))
     assert column.constraints == 'COLLATE "C"'
     assert replace(column) == column
 
@@ -61,10 +62,15 @@ def test_a_column_may_be_null_unless_it_is_a_key_or_an_identity(fields, nullable
 @pytest.mark.parametrize(
     "target, reference",
     [
-        ("t", Reference("t")),
-        ("t(id)", Reference("t", "id")),
-        (' "T t" ( "I d" ) ', Reference("T t", "I d")),
-        ("T (ID)", Reference("t", "id")),
+        ("t", ForeignKey(("a",), "t")),
+        ("t(id)", ForeignKey(("a",), "t", ("id",))),
+        (' "T t" ( "I d" ) ', ForeignKey(("a",), "T t", ("I d",))),
+        ("T (ID)", ForeignKey(("a",), "t", ("id",))),
+        ("t ON UPDATE set  null", ForeignKey(("a",), "t", on_update="set null")),
+        ("t ON DELETE SET DEFAULT (a)", ForeignKey(("a",), "t", on_delete="set default", nulled=("a",))),
+        ("t MATCH FULL ON DELETE CASCADE", ForeignKey(("a",), "t", on_delete="cascade", full=True)),
+        ("t DEFERRABLE INITIALLY DEFERRED", ForeignKey(("a",), "t", deferred=True)),
+        ("t NOT DEFERRABLE INITIALLY IMMEDIATE ON DELETE NO ACTION", ForeignKey(("a",), "t")),
     ],
 )
 def test_a_reference_names_a_table_and_perhaps_a_column(target, reference):
@@ -108,8 +114,9 @@ def test_a_reference_names_a_table_and_perhaps_a_column(target, reference):
         ("int", {"check": '"the column" IS NOT NULL', "nullable": True}, "cannot be nullable"),
         ("int", {"constraints": 'NULL CHECK ("the column" IS NOT NULL)'}, "cannot be nullable"),
         ("int", {"check": 5}, "check must be a string of SQL"),
-        ("int", {"references": "t ON DELETE CASCADE"}, "not supported yet"),
-        ("int", {"constraints": "REFERENCES t ON DELETE SET NULL"}, "not supported yet"),
+        ("int", {"references": "t ON DELETE"}, "must be 'table' or"),
+        ("int", {"references": "t ON DELETE EXPLODE"}, "must be 'table' or"),
+        ("int", {"references": "t (a, b)"}, "1 columns references 2"),
         ("int", {"references": "other.t"}, "must be 'table' or"),
         ("json", {"unique": True}, "has no order"),
         ("json", {"constraints": "UNIQUE"}, "has no order"),

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pytest_kroft.errors import DefinitionError
-from pytest_kroft.model.columns import ColumnDefinition, Reference
+from pytest_kroft.model.columns import ColumnDefinition
+from pytest_kroft.model.foreign_keys import ForeignKey
 from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from tests.definitions import ORDERS, PAIRS
 
@@ -141,7 +142,8 @@ def test_a_table_constraint_of_one_column_becomes_part_of_the_column():
     table = TableDefinition("t", columns, constraints=given)
     a = table.column("a")
     assert a is not None
-    assert (a.nullable, a.check, a.reference) == (False, "(a > 0) AND (a < 9)", Reference("u", "id"))
+    assert (a.nullable, a.check) == (False, "(a > 0) AND (a < 9)")
+    assert a.reference == ForeignKey(("a",), "u", ("id",))
     assert (a.constraints, table.constraints) == ('COLLATE "C"', ("CHECK (a < b)",))
     assert replace(table) == table
     required = TableDefinition("t", columns, constraints=["CHECK (b IS NOT NULL)"]).column("b")

@@ -42,6 +42,7 @@ class TableDefinition:
             an index over some rows or an expression does, or an EXCLUDE.
         triggers: The names of the triggers that may change rows: what they did is observed after each write.
         closed: Why no row can be inserted, such as ``'constraint "never" accepts none'``.
+        inherited: Whether other tables inherit from it: then its own rows are those that ONLY names.
 
     Raises:
         DefinitionError: where PostgreSQL would refuse the table; names it and the column.
@@ -56,6 +57,7 @@ class TableDefinition:
     distinct: Sequence[Sequence[str]] = ()
     triggers: Sequence[str] = ()
     closed: str | None = None
+    inherited: bool = False
 
     def __init__(  # noqa: PLR0913  (each is a fact of its own)
         self,
@@ -69,6 +71,7 @@ class TableDefinition:
         distinct: Iterable[Iterable[str]] = (),
         triggers: Iterable[str] = (),
         closed: str | None = None,
+        inherited: bool = False,
     ) -> None:
         check_identifier(name if table is None else table, "a table")
         _check_schema(schema)
@@ -83,6 +86,7 @@ class TableDefinition:
             "distinct": tuple(tuple(names) for names in distinct),
             "triggers": tuple(triggers),
             "closed": closed,
+            "inherited": inherited,
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pytest_kroft.errors import NotApplicable
-from pytest_kroft.model.check import applies
-from pytest_kroft.model.operations import Delete
+from pytest_kroft.model.consequences import key_tokens
 from pytest_kroft.model.sessions import locked
-from pytest_kroft.model.state import State, TableState
+from pytest_kroft.model.state import ForeignKeyState, State, TableState
 from pytest_kroft.model.uniqueness import tokens
 from pytest_kroft.planning.batches import Spell, spelled
 
@@ -20,11 +19,54 @@ def free(state: State, table: TableState) -> Sequence[int]:
 
 
 def deletable(state: State, table: TableState) -> Sequence[int]:
-    """The rows that no other row references, and that no open session has locked."""
-    name, unlocked = table.definition.name, free(state, table)
-    if not state.references_to(name):
-        return unlocked
-    return [number for number in unlocked if applies(state, Delete(name, (number,)))]
+    """The rows that no foreign key keeps from being deleted, and that no open session has locked."""
+    unlocked = free(state, table)
+    kept = _kept(state, table.definition.name, frozenset())
+    return [number for number in unlocked if number not in kept] if kept else unlocked
+
+
+def _kept(state: State, name: str, above: frozenset[str]) -> frozenset[int]:
+    """The rows of a table that other rows keep from being deleted.
+
+    ``above`` are the tables that wait for the answer: where foreign keys go in a circle, rows are kept.
+    """
+    kept: set[int] = set()
+    for child, key in state.references_to(name):
+        holders = _holders(state, child, key)
+        child_name, action = child.definition.name, key.definition.on_delete
+        if action in ("set null", "set default") and not state.sessions:
+            if not _lets_go(child, key):
+                kept.update(holders)
+        elif action == "cascade" and child_name not in {*above, name} and not state.sessions:
+            below = _kept(state, child_name, above | {name})
+            kept.update(number for number, rows in holders.items() if below.intersection(rows))
+        else:
+            own = child_name == name
+            kept.update(number for number, rows in holders.items() if not own or rows - {number})
+    return frozenset(kept)
+
+
+def _holders(state: State, child: TableState, key: ForeignKeyState) -> dict[int, set[int]]:
+    """The rows that are referred to, each with the rows that refer to it."""
+    parent, targets = state.target(key)
+    own = state.readers(child, [child.by_id(number) for number in key.columns])
+    rows: dict[object, set[int]] = {}
+    for row in child.rows:
+        if (held := key_tokens(child.texts(row, own), targets)) is not None:
+            rows.setdefault(held, set()).add(row.number)
+    readers = state.readers(parent, targets)
+    found = (
+        ((row.number, key_tokens(parent.texts(row, readers), targets)) for row in parent.rows) if rows else ()
+    )
+    return {number: rows[held] for number, held in found if held in rows}
+
+
+def _lets_go(child: TableState, key: ForeignKeyState) -> bool:
+    """Whether the rows that refer to one may stay without it; a cautious guess."""
+    columns = [child.by_id(number) for number in key.columns]
+    return all(
+        column.nullable and not (column.definition.check or column.definition.together) for column in columns
+    )
 
 
 def rows_with_keys(state: State, table: TableState, keys: Iterable[object], spell: Spell) -> tuple[int, ...]:

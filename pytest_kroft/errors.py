@@ -133,6 +133,30 @@ class ServerNotFound(KroftError):
     """No PostgreSQL server could be had; says what was looked for and what helps."""
 
 
+class LoadError(KroftError):
+    """A schema cannot be loaded: a file or function is not there, or what it does is refused.
+
+    Args:
+        reason: What is wrong, and what to do.
+        source: The file or function.
+        line: The line of the file, from 1.
+        statement: The statement that the server refused.
+        sqlstate: The server's code for why.
+    """
+
+    def __init__(
+        self, reason: str, *, source: str = "", line: int | None = None, statement: str = "",
+        sqlstate: str | None = None,
+    ) -> None:  # fmt: skip
+        self.reason, self.source, self.line = reason, source, line
+        self.statement, self.sqlstate = statement, sqlstate
+        where = ", ".join(filter(None, [source, f"line {line}" if line is not None else ""]))
+        shown = " ".join(statement.split())
+        shown = shown if len(shown) <= 200 else shown[:197] + "..."
+        said = f"{where}: {reason}" if where else reason
+        super().__init__(f"{said}\n  statement: {shown}" if shown else said)
+
+
 class ExecutionError(KroftError):
     """The server refused, or answered differently than the state predicted; says which operation."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Self
 
 import psycopg
 
@@ -16,6 +18,8 @@ from pytest_kroft.model.timeline import Prompt
 from pytest_kroft.planning.policy import EvolutionPolicy
 from pytest_kroft.postgres.databases import Database, Databases
 from pytest_kroft.postgres.server import AUTO, EMBEDDED, Server, find_server
+from pytest_kroft.postgres.sources import Loadable, load_of
+from pytest_kroft.postgres.templates import Templates
 
 RECENT = 5
 """How many databases of one test are remembered after they were given back, the latest ones."""
@@ -34,11 +38,17 @@ class KroftServer:
     Args:
         server: Where the databases are made.
         keep_failed: Whether databases wait for the end of the test, so that a failed test's can be kept.
+        load: What each database holds at first: SQL files and functions, as in ``database``.
+        root: The folder that relative paths begin at; the working directory if left out.
     """
 
-    def __init__(self, server: Server, *, keep_failed: bool = False) -> None:
+    def __init__(
+        self, server: Server, *, keep_failed: bool = False, load: Loadable = None,
+        root: Path | None = None,
+    ) -> None:  # fmt: skip
         self._server, self.keep_failed = server, keep_failed
-        self._databases = Databases(server)
+        self._given, self._root = load, root
+        self._databases, self._templates = Databases(server), Templates(server)
         self._loans: list[_Loan] = []
         self._closed = False
         self.seed = 0
@@ -81,23 +91,49 @@ class KroftServer:
         policy: EvolutionPolicy | str | Iterable[str] | None = None,
         clock: Clock = "logical",
         prompt: Prompt | None = None,
+        load: Loadable = None,
     ) -> Iterator[KroftDB]:
         """A context manager: a ``KroftDB`` in a database of its own, which is taken back at the end.
 
-        The arguments are those of ``KroftDB``; without a seed it is the running test's.
+        ``load`` is what the database holds at first: the path of an SQL file, ``"module:function"``, a
+        function that is called with a connection, or a list of these; without it what the server loads, and
+        an empty list for nothing. The other arguments are those of ``KroftDB``; without a seed it is the
+        running test's. Raises LoadError where the load is not there or fails.
         """
         chosen = self.seed if seed is None else seed
-        taken = self._databases.acquire()
+        taken = self._databases.acquire(self._usual_template if load is None else self._template(load))
         with _at_a_failure(lambda: self._databases.release(taken)):
             made = KroftDB(
                 taken.dsn, *definitions, seed=chosen, rows=rows, policy=policy, clock=clock, test=self.test,
                 prompt=prompt,
             )  # fmt: skip
+        if taken.template is not None:
+            made.scratch = partial(self._scratch, taken.template)
         loan = _Loan(taken, made)
         self._loans.append(loan)
         with _at_a_failure(lambda: self._take_back(loan)), made:
             yield made
         self._take_back(loan)
+
+    @cached_property
+    def _usual_template(self) -> str | None:
+        """That of the server's own load, which is read once: it may be long."""
+        return self._template(self._given)
+
+    def _template(self, given: Loadable) -> str | None:
+        """The database to clone, made if need be; None where nothing is loaded."""
+        load = load_of(given, self._root)
+        return self._templates.ready(load) if load.sources else None
+
+    @contextmanager
+    def _scratch(self, template: str) -> Iterator[psycopg.Connection[Any]]:
+        """A session in a clone of a template that is dropped afterwards."""
+        taken = self._databases.acquire(template)
+        try:
+            with psycopg.connect(taken.dsn, autocommit=True) as connection:
+                yield connection
+        finally:
+            self._databases.release(taken)
 
     def sessions(self, database: KroftDB) -> list[int]:
         """The process ids of all sessions on a database, whoever opened them."""
@@ -107,7 +143,7 @@ class KroftServer:
         """Empty a database in use, under its name; whether that was done in place.
 
         Sessions end, but for kroft's own and the idle ones among ``spare``, process ids. Where emptying in
-        place is not enough the database is made anew, and all sessions end.
+        place is not enough, or something was loaded, the database is made anew, and all sessions end.
         """
         return self._databases.reset(self._loan_of(database).taken, [*spare, *database.pids])
 
@@ -182,7 +218,7 @@ def _at_a_failure(undo: Callable[[], None]) -> Iterator[None]:
         raise
 
 
-def start_server(dsn: str | None = None, *, source: str = AUTO) -> KroftServer:
+def start_server(dsn: str | None = None, *, source: str = AUTO, load: Loadable = None) -> KroftServer:
     """A server for a script, stopped at the end of a ``with`` block.
 
     ``server.database(orders)`` then gives a ``KroftDB``, in a ``with`` block too.
@@ -190,6 +226,7 @@ def start_server(dsn: str | None = None, *, source: str = AUTO) -> KroftServer:
     Args:
         dsn: The libpq URI of a server that runs already; without it the embedded one is started.
         source: ``"auto"`` or ``"embedded"``.
+        load: What each database holds at first, as in ``database``.
 
     Raises:
         ServerNotFound: where there is none; says what was looked for and what helps.
@@ -198,4 +235,4 @@ def start_server(dsn: str | None = None, *, source: str = AUTO) -> KroftServer:
         raise ServerNotFound(
             f"source must be {AUTO!r} or {EMBEDDED!r}, not {source!r}; a fixture has no place in a script"
         )
-    return KroftServer(find_server(dsn=dsn, source=source))
+    return KroftServer(find_server(dsn=dsn, source=source), load=load)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_kroft.plugin.hazards import policy_under
-from pytest_kroft.plugin.marker import MARKER, REFUSED, REPLAYED, asked_of, definitions_of, test_seed
+from pytest_kroft.plugin.marker import MARKER, REFUSED, REPLAYED, Request, asked_of, definitions_of, test_seed
 from pytest_kroft.plugin.options import setting
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def kroft_server(
             source=setting(config, "server") or "auto",
             request_fixture=partial(_of_session_scope, request),
         )
-    server = KroftServer(found, keep_failed=setting(config, "keep"))
+    load = setting(config, "load")
+    server = KroftServer(found, keep_failed=setting(config, "keep"), load=load, root=config.rootpath)
     config.stash[SERVER], config.stash[TEMPORARY] = server, tmp_path_factory
     yield server
     server.close()
@@ -102,7 +103,9 @@ def kroft_db(
             if REFUSED in item.stash:
                 raise pytest.UsageError(item.stash[REFUSED])
             asked, history = asked_of(item), item.stash.get(REPLAYED, None)
-            tables = definitions_of(item) if item.get_closest_marker(MARKER) else ()
+            # What is adopted takes the place of the tables that are registered.
+            named = bool(asked.tables) or asked.patterns is None
+            tables = definitions_of(item) if item.get_closest_marker(MARKER) and named else ()
             lent = kroft_server.database(
                 *tables,
                 seed=kroft_seed if history is None else history.seed,
@@ -112,8 +115,17 @@ def kroft_db(
                 prompt=_prompt(history),
             )
             database = opened.enter_context(lent)
+            _adopt(database, asked)
         item.stash[OWN] = database
         yield database
+
+
+def _adopt(database: KroftDB, asked: Request) -> None:
+    """Take over the tables that the marker names, with as many rows as it says."""
+    if asked.patterns is not None:
+        database.adopt(*asked.patterns)
+        if asked.rows:
+            database.fill(asked.rows)
 
 
 def _prompt(history: History | None) -> Prompt | None:

@@ -10,7 +10,7 @@ import pytest
 from pytest_kroft.plugin.options import BASE_SEED, SEED_IS_GIVEN, checked_seed
 
 MARKER = "kroft"
-MARKER_ARGUMENTS = ("rows", "policy", "seed", "max_examples", "hazards", "clock")
+MARKER_ARGUMENTS = ("rows", "policy", "seed", "max_examples", "hazards", "clock", "adopt")
 
 TEST_ID = pytest.StashKey[str]()
 REPLAYED = pytest.StashKey[Any]()
@@ -32,6 +32,14 @@ class Request:
     max_examples: int = 1
     hazards: Any = None
     clock: Any = "logical"
+    adopt: Any = False
+
+    @property
+    def patterns(self) -> tuple[str, ...] | None:
+        """The patterns of the tables to adopt, none for all of them; None where nothing is adopted."""
+        if isinstance(self.adopt, bool) or self.adopt is None:
+            return () if self.adopt else None
+        return (self.adopt,) if isinstance(self.adopt, str) else tuple(self.adopt)
 
 
 def asked_of(item: pytest.Item) -> Request:
@@ -60,9 +68,18 @@ def asked_of(item: pytest.Item) -> Request:
         )
     if request.clock not in ("logical", "server"):
         raise pytest.UsageError(f"{where}: clock must be 'logical' or 'server', not {request.clock!r}")
+    _check_adopt(request.adopt, where)
     if request.seed is not None:
         checked_seed(request.seed, f"{where}: seed")
     return request
+
+
+def _check_adopt(adopt: Any, where: str) -> None:
+    plain = adopt is None or isinstance(adopt, bool | str)
+    if not plain and not (isinstance(adopt, list | tuple) and all(isinstance(one, str) for one in adopt)):
+        raise pytest.UsageError(
+            f"{where}: adopt must be True, or names of tables such as ['orders', 'billing.*'], not {adopt!r}"
+        )
 
 
 def definitions_of(item: pytest.Item) -> tuple[Any, ...]:

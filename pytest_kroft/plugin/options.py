@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Any
 
@@ -13,6 +14,8 @@ CACHED_SEED = "kroft/seed"
 BASE_SEED = pytest.StashKey[int]()
 SEED_IS_GIVEN = pytest.StashKey[bool]()
 """Whether the base seed was given, and not drawn for this run."""
+
+_MODULE_AND_FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]")
 
 _SEED_HELP = (
     "Base seed from which the seed of every test is derived: a whole number, 'random' (the default), or "
@@ -28,6 +31,10 @@ _SERVER_HELP = (
     "there."
 )
 _KEEP_HELP = "Keep the database of a failed test and print how to reach it."
+_LOAD_HELP = (
+    "Every test's database is a clone of one that holds this: an SQL file as pg_dump and psql know it, or "
+    "module:function, called with a connection. May be given several times; paths begin at the rootdir."
+)
 _REPLAY_HELP = (
     "Run a test on exactly the history that a failure has saved in this file; the failure prints the whole "
     "line to paste."
@@ -37,13 +44,14 @@ _HAZARDS_HELP = (
     "show which ones it survives: 'each', or names separated by commas."
 )
 MARKER_HELP = (
-    "kroft(*tables, rows=0, policy=None, seed=None, max_examples=1, hazards=None, clock='logical'): Give the "
-    "test's kroft_db these tables, by their registered names or as definitions; without any, all that are "
-    "registered. Each starts with so many rows. The policy, by name or as an EvolutionPolicy, says what may "
-    "happen (the default is 'evolving'), and the seed replaces the one derived for the test. With "
-    "max_examples=200 Hypothesis runs the test on up to so many histories and shrinks one that fails. "
-    "hazards='each', or a list, runs it once for each hazard. clock='server' stamps rows with the server's "
-    "time."
+    "kroft(*tables, rows=0, policy=None, seed=None, max_examples=1, hazards=None, clock='logical', "
+    "adopt=False): Give the test's kroft_db these tables, by their registered names or as definitions; "
+    "without any, all that are registered. Each starts with so many rows. The policy, by name or as an "
+    "EvolutionPolicy, says what may happen (the default is 'evolving'), and the seed replaces the one "
+    "derived for the test. With max_examples=200 Hypothesis runs the test on up to so many histories and "
+    "shrinks one that fails. hazards='each', or a list, runs it once for each hazard. clock='server' "
+    "stamps rows with the server's time. adopt=True takes over the tables that kroft_load has loaded, "
+    "adopt=['orders', 'billing.*'] some."
 )
 _OPTIONS = {
     "seed": ("N|random|last", _SEED_HELP),
@@ -60,14 +68,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, (metavar, text) in _OPTIONS.items():
         group.addoption(f"--kroft-{name}", metavar=metavar, help=text)
         parser.addini(f"kroft_{name}", f"The same as --kroft-{name}. {text}", default="")
+    group.addoption("--kroft-load", action="append", metavar="FILE|MODULE:FUNCTION", help=_LOAD_HELP)
+    parser.addini("kroft_load", f"The same as --kroft-load. {_LOAD_HELP}", type="linelist", default=[])
     group.addoption("--kroft-keep", action="store_true", default=None, help=_KEEP_HELP)
     parser.addini("kroft_keep", f"The same as --kroft-keep. {_KEEP_HELP}", type="bool", default=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker and settle the base seed."""
+    """Register the marker, settle the base seed, and look for the files to load."""
     config.addinivalue_line("markers", MARKER_HELP)
     config.stash[BASE_SEED], config.stash[SEED_IS_GIVEN] = base_seed(config), seed_is_given(config)
+    for source in setting(config, "load"):
+        if not _MODULE_AND_FUNCTION.match(source) and not (config.rootpath / source).is_file():
+            raise pytest.UsageError(
+                f"--kroft-load={source}: there is no file {config.rootpath / source}; name an SQL file, or a "
+                "function as module:function"
+            )
 
 
 def setting(config: pytest.Config, name: str) -> Any:

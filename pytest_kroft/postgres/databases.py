@@ -60,10 +60,14 @@ class HasDsn(Protocol):
 
 @dataclass(frozen=True)
 class Database:
-    """A database that a test may do anything to, and a libpq URI that reaches it."""
+    """A database that a test may do anything to, and a libpq URI that reaches it.
+
+    ``template`` names the one that it is a clone of; without one it is empty at first.
+    """
 
     name: str
     dsn: str
+    template: str | None = None
 
 
 class Databases:
@@ -71,6 +75,7 @@ class Databases:
 
     Their names carry a mark drawn for this object alone. A released database is emptied in
     place and given out again if nothing distinguishes it from a new one; otherwise it is dropped.
+    So is a clone of a template: nothing tells cheaply what was done to its content.
     """
 
     def __init__(self, server: HasDsn) -> None:
@@ -84,13 +89,13 @@ class Databases:
         self._admin_connection: Connection | None = None
         self._insiders: dict[str, Connection] = {}
 
-    def acquire(self) -> Database:
-        """An empty database, used before or new."""
-        if self._free:
+    def acquire(self, template: str | None = None) -> Database:
+        """An empty database, used before or new; or a new clone of a template."""
+        if self._free and template is None:
             return self._free.pop()
         self._made += 1
         name = f"kroft_{self._mark}_{self._made}"
-        database = self._ours[name] = Database(name, self._server.dsn(name))
+        database = self._ours[name] = Database(name, self._server.dsn(name), template)
         self._create(database)
         return database
 
@@ -102,7 +107,7 @@ class Databases:
         self._check_ours(database)
         if database.name in self._kept:
             return
-        if self._emptied(database):
+        if database.template is None and self._emptied(database):
             self._free.append(database)
         else:
             self._discard(database)
@@ -110,8 +115,9 @@ class Databases:
     def sessions(self, database: Database) -> list[int]:
         """The process ids of all sessions on a database but our own."""
         query = "select pid from pg_stat_activity where datname = %s and pid <> %s"
-        inside = self._inside(database).info.backend_pid
-        return [row[0] for row in self._admin.execute(query, [database.name, inside])]
+        inside = self._insiders.get(database.name)
+        ours = 0 if inside is None or inside.closed else inside.info.backend_pid
+        return [row[0] for row in self._admin.execute(query, [database.name, ours])]
 
     def reset(self, database: Database, spare: Collection[int] = ()) -> bool:
         """Make a database in use empty again, under the same name; whether that was done in place.
@@ -120,7 +126,7 @@ class Databases:
         transaction. Where emptying is not enough the database is made anew, and all sessions end.
         """
         self._check_ours(database)
-        if self._emptied(database, spare):
+        if database.template is None and self._emptied(database, spare):
             return True
         self._drop(database)
         self._create(database)
@@ -177,24 +183,9 @@ class Databases:
             raise KroftError(f"database {database.name!r} has been released already")
 
     def _create(self, database: Database) -> None:
-        name = sql.Identifier(database.name)
-        self._admin.execute(
-            sql.SQL("create database {} encoding 'UTF8' template template0 {}").format(name, self._strategy())
-        )
-        pinned = [
-            sql.SQL("alter database {} set {} to {}").format(name, sql.Identifier(key), sql.Literal(value))
-            for key, value in PINNED.items()
-        ]
-        path = sql.SQL('alter database {} set search_path to "$user", public').format(name)
-        self._admin.execute(sql.SQL(";").join([*pinned, path]))
-        if self._new is None:
+        create(self._admin, database.name, database.template)
+        if self._new is None and database.template is None:
             self._new = fingerprint(self._inside(database))
-
-    def _strategy(self) -> sql.SQL:
-        # Copying files needs a checkpoint: quick only where nothing is synced to disk.
-        info = self._admin.info
-        unsynced = self._admin.execute("show fsync").fetchone() == ("off",)
-        return sql.SQL("strategy file_copy" if info.server_version >= 150000 and unsynced else "")
 
     def _emptied(self, database: Database, spare: Collection[int] = ()) -> bool:
         """Empty the database; whether it is now as good as new."""
@@ -234,3 +225,25 @@ class Databases:
         if database.name in self._insiders:
             self._insiders.pop(database.name).close()
         end_sessions(self._admin, database.name)
+
+
+def create(admin: Connection, name: str, template: str | None = None) -> None:
+    """Make a database with the pinned settings: an empty one, or a clone of a template."""
+    start = sql.SQL("create database {} template {} {}").format(
+        sql.Identifier(name), sql.Identifier(template or "template0"), _strategy(admin)
+    )
+    admin.execute(start if template else start + sql.SQL(" encoding 'UTF8'"))
+    pinned = [
+        sql.SQL("alter database {} set {} to {}").format(
+            sql.Identifier(name), sql.Identifier(key), sql.Literal(value)
+        )
+        for key, value in PINNED.items()
+    ]
+    path = sql.SQL('alter database {} set search_path to "$user", public').format(sql.Identifier(name))
+    admin.execute(sql.SQL(";").join([*pinned, path]))
+
+
+def _strategy(admin: Connection) -> sql.SQL:
+    # Copying files needs a checkpoint: quick only where nothing is synced to disk.
+    unsynced = admin.execute("show fsync").fetchone() == ("off",)
+    return sql.SQL("strategy file_copy" if admin.info.server_version >= 150000 and unsynced else "")

@@ -14,6 +14,7 @@ from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.conditions import parse_condition
 from pytest_kroft.model.generators import make
 from pytest_kroft.model.generators.bits import GOLDEN, MASK, Request, scramble
+from pytest_kroft.model.generators.samples import samples
 from pytest_kroft.model.literals import canonical
 from pytest_kroft.model.types import SqlType
 
@@ -152,23 +153,21 @@ class ColumnValues:
         self.capacity = capacity
         return distinct
 
-    def _from_samples(
-        self, samples: tuple[str | None, ...], key: int
-    ) -> Callable[[int, int, int], str | None]:
+    def _from_samples(self, cells: tuple[str | None, ...], key: int) -> Callable[[int, int, int], str | None]:
         """Columns of one group have one key, so that the samples of a row are those of one place."""
-        size = len(samples)
+        found = samples(cells, key)
 
         def plain(row: int, revision: int, _now: int) -> str | None:
-            return samples[mix(key, row, revision) % size]
+            return found.draw(mix(key, row, revision))
 
         def distinct(row: int, _revision: int, _now: int) -> str | None:
-            if row > size:
-                raise CapacityReached(self._table, self._column, str(self._type), size, row)
-            return samples[(row + key) % size]
+            if row > found.capacity:
+                raise CapacityReached(self._table, self._column, str(self._type), found.capacity, row)
+            return found.count(row - 1, 0)
 
         if not self._unique:
             return plain
-        self.capacity = size
+        self.capacity = found.capacity
         return distinct
 
     def _from_generator(self, generator: Callable[..., object]) -> Callable[[int, int, int], str | None]:

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pytest_kroft.errors import UnknownType, ValueRefused
-from pytest_kroft.model.generators import catalog, geometry, network, numbers, structures, texts, times
+from pytest_kroft.model.generators import (
+    catalog,
+    geometry,
+    network,
+    numbers,
+    structures,
+    styles,
+    texts,
+    times,
+)
 from pytest_kroft.model.generators.bits import Maker, Request, pool_maker
 from pytest_kroft.model.literals import canonical
 from pytest_kroft.model.types import SqlType
@@ -69,8 +78,11 @@ def make(request: Request) -> Maker:
     """The maker of plain values for a column.
 
     Values of an array honour the modifiers of its element type, and no check.
-    Raises UnknownType for a type that is neither built in nor an enum whose labels are given.
+    Raises UnknownType for a type that is neither built in nor an enum whose labels are given, and
+    DefinitionError for a style that does not exist.
     """
+    if request.style:
+        return styles.made(request) or make(styles.narrowed(request))
     if request.type.array:
         element = Request(request.type.element, request.name, labels=request.labels)
         return structures.arrays(element.type, make(element))

@@ -49,12 +49,16 @@ class Maker:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a generator is asked for: a type, and what is known of the column."""
+    """What a generator is asked for: a type, and what is known of the column.
+
+    ``style`` is the name of one of ``pytest_kroft.model.generators.styles``.
+    """
 
     type: SqlType
     name: str = ""
     condition: Condition = NO_CONDITION
     labels: tuple[str, ...] = ()
+    style: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

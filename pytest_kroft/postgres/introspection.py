@@ -11,6 +11,7 @@ import psycopg
 
 from pytest_kroft.errors import DefinitionError, KroftError
 from pytest_kroft.model.types import SqlType, parse_type
+from pytest_kroft.postgres.catalog_types import AS_TEXT, without_fields
 
 Name = tuple[str, str]
 """A schema and the name of a table or type in it."""
@@ -20,8 +21,9 @@ Name = tuple[str, str]
 class CatalogColumn:
     """A column as the catalog describes it (``pg_attribute``).
 
-    ``type`` is the server's text where kroft has no such type; ``default`` is the expression as the
-    server prints it, also of a generated column; ``identity`` is as in a ``ColumnDefinition``.
+    ``type`` is the one below all domains, or the server's text where kroft has no such type; ``default``
+    is the expression as the server prints it, also of a generated column; ``identity`` is as in a
+    ``ColumnDefinition``, so that a serial has one and no default.
     """
 
     name: str
@@ -55,10 +57,12 @@ def catalog_columns(
 ) -> dict[Name, list[CatalogColumn]]:
     """The columns, in order, of those of the named tables that are there; raises psycopg.Error."""
     tables: dict[Name, list[CatalogColumn]] = {}
-    for schema, table, name, sql_type, *rest in connection.execute(_COLUMNS, _apart(names)).fetchall():
+    for row in connection.execute(_COLUMNS, _apart(names)).fetchall():
+        schema, table, name, sql_type, owner, bare, array, nullable, default, identity, generated = row
         found = tables.setdefault((schema, table), [])
         if name is not None:
-            found.append(CatalogColumn(name, _parsed(sql_type), *rest))
+            parsed = _parsed(sql_type, owner, bare, array=array)
+            found.append(CatalogColumn(name, parsed, nullable, default, identity, generated))
     return tables
 
 
@@ -85,25 +89,51 @@ def _apart(names: Collection[Name]) -> list[list[str]]:
     return [[schema for schema, _ in names], [name for _, name in names]]
 
 
-def _parsed(sql_type: str) -> SqlType | str:
+def _parsed(sql_type: str, owner: str, bare: str, *, array: bool) -> SqlType | str:
+    """A type as a definition has it; ``owner`` and ``bare`` name the element's of an array."""
+    if owner != "pg_catalog":
+        if bare in AS_TEXT:
+            return SqlType("text", array=array)
+        return SqlType(bare, array=array, schema=None if owner == "public" else owner, builtin=False)
     try:
-        return parse_type(sql_type)
+        return parse_type(without_fields(sql_type) if sql_type.startswith("interval ") else sql_type)
     except DefinitionError:
-        # Such as "interval day to second": not one of kroft's, and so a difference.
+        # A type that accepts no input: not one of kroft's, and so a difference.
         return sql_type
 
 
-# format_type qualifies a type that the search path does not reach, so that "public" is never named.
+# The type is the one below all domains, which have the modifiers where they name one.
 _COLUMNS = """
-    SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
-        pg_get_expr(d.adbin, d.adrelid),
-        CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END,
+    SELECT n.nspname, c.relname, a.attname, format_type(t.oid, b.modifier), m.nspname,
+        coalesce(e.typname, t.typname), e.oid IS NOT NULL, NOT a.attnotnull,
+        CASE WHEN NOT s.serial THEN pg_get_expr(d.adbin, d.adrelid) END,
+        CASE WHEN s.serial OR a.attidentity = 'd' THEN 'by default'
+            WHEN a.attidentity = 'a' THEN 'always' END,
         a.attgenerated <> ''
     FROM unnest(%s::text[], %s::text[]) AS wanted (schema, name)
     JOIN pg_namespace n ON n.nspname = wanted.schema
     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name AND c.relkind IN ('r', 'p')
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+    LEFT JOIN LATERAL (
+        WITH RECURSIVE below (oid, modifier, depth) AS (
+            SELECT a.atttypid, a.atttypmod, 0
+            UNION ALL
+            SELECT o.typbasetype, o.typtypmod, w.depth + 1
+            FROM below w JOIN pg_type o ON o.oid = w.oid AND o.typtype = 'd'
+        ) SELECT * FROM below ORDER BY depth DESC LIMIT 1
+    ) AS b ON true
+    LEFT JOIN pg_type t ON t.oid = b.oid
+    LEFT JOIN pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
+    LEFT JOIN pg_namespace m ON m.oid = coalesce(e.typnamespace, t.typnamespace)
+    CROSS JOIN LATERAL (
+        SELECT a.attnotnull AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+            AND coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%%', false) AND EXISTS (
+                SELECT FROM pg_depend o JOIN pg_class q ON q.oid = o.objid AND q.relkind = 'S'
+                WHERE o.classid = 'pg_class'::regclass AND o.refclassid = 'pg_class'::regclass
+                    AND o.refobjid = c.oid AND o.refobjsubid = a.attnum AND o.deptype = 'a'
+            ) AS serial
+    ) AS s
     ORDER BY n.nspname, c.relname, a.attnum
 """
 # Without those over an expression or some rows, which keep no whole columns apart.

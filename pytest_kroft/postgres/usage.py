@@ -1,0 +1,105 @@
+"""Why a column cannot be dropped or retyped: what depends on it, as far as the catalog tells."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+
+from pytest_kroft.model.clauses import IDENTIFIER, mentions, unquote
+from pytest_kroft.postgres.catalog import Catalog, CatalogRelation, Oid
+
+_SHOWN = 3
+
+Reasons = Mapping[Oid, Mapping[str, str]]
+"""By table and column, the reason as one clause."""
+
+
+def used_by(catalog: Catalog, adopted: Collection[Oid]) -> Reasons:
+    """Why columns of the adopted tables can be neither dropped nor retyped.
+
+    Not among the reasons is what the state knows by itself: keys, CHECKs, generated columns, and the
+    foreign keys of other adopted tables.
+    """
+    found: dict[Oid, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for oid in adopted:
+        for column, reason in _reasons(catalog, catalog.relations[oid], adopted):
+            found[oid][column].append(reason)
+    for oid, column, reason in _named_in_functions(catalog, adopted):
+        found[oid][column].append(reason)
+    return {oid: {name: _joined(said) for name, said in columns.items()} for oid, columns in found.items()}
+
+
+def indexed_by(catalog: Catalog, oid: Oid) -> Mapping[str, str]:
+    """Why columns of a table cannot be retyped: an index is over an expression or a part of the rows."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for index in catalog.indexes.get(oid, ()):
+        if index.partial or index.computed:
+            expressions = [part for part, n in zip(index.parts, index.columns, strict=False) if not n]
+            for name in catalog.names(oid, sorted(index.mentioned)):
+                if any(mentions(part, name) for part in expressions):
+                    found[name].append(f'index "{index.name}" is over an expression of it')
+                elif name not in catalog.names(oid, index.columns):
+                    found[name].append(f'index "{index.name}" has a condition on it')
+    for constraint in catalog.constraints.get(oid, ()):
+        if constraint.kind == "x" or (constraint.period and constraint.kind != "f"):
+            for name in catalog.names(oid, constraint.columns):
+                found[name].append(f'constraint "{constraint.name}" compares it by an operator')
+    return {name: _joined(said) for name, said in found.items()}
+
+
+def _joined(reasons: list[str]) -> str:
+    distinct = list(dict.fromkeys(reasons))
+    rest = f" and {len(distinct) - _SHOWN} more" if len(distinct) > _SHOWN else ""
+    return ", ".join(distinct[:_SHOWN]) + rest
+
+
+def _reasons(catalog: Catalog, table: CatalogRelation, adopted: Collection[Oid]) -> Iterator[tuple[str, str]]:
+    columns = catalog.attributes.get(table.oid, ())
+    numbers = {column.number: column.name for column in columns}
+    for dependent in catalog.dependents.get(table.oid, ()):
+        if dependent.number in numbers:
+            yield numbers[dependent.number], f'{dependent.kind} "{dependent.name}" reads it'
+    for key in catalog.referencing.get(table.oid, ()):
+        if key.relation not in adopted:
+            for name in catalog.names(table.oid, key.target_columns):
+                yield name, f'foreign key "{key.name}" of a table that is not adopted refers to it'
+    for column in columns:
+        for reason in _of_whole_table(catalog, table):
+            yield column.name, reason
+        if column.inherited:
+            yield column.name, "it is inherited from another table"
+    yield from _partition_reasons(table, numbers)
+
+
+def _of_whole_table(catalog: Catalog, table: CatalogRelation) -> Iterator[str]:
+    for child in catalog.children.get(table.oid, ()):
+        yield f'table "{child.name}" inherits it'
+    for column in catalog.row_types.get(table.oid, ()):
+        yield f'column "{column}" of another table has rows of it'
+    if not table.owned:
+        yield "another role owns the table"
+
+
+def _partition_reasons(table: CatalogRelation, numbers: Mapping[int, str]) -> Iterator[tuple[str, str]]:
+    words = _words(table.partition_key or "") if 0 in table.partition_columns else set()
+    for number, name in numbers.items():
+        if number in table.partition_columns or name in words:
+            yield name, "the table is partitioned by it"
+
+
+def _named_in_functions(catalog: Catalog, adopted: Collection[Oid]) -> Iterator[tuple[Oid, str, str]]:
+    """Columns whose names stand in the function of a trigger, which the server does not follow."""
+    tables = [catalog.relations[oid] for oid in adopted]
+    for oid, triggers in catalog.triggers.items():
+        for trigger in triggers:
+            words = _words(f"{trigger.definition} {trigger.source}")
+            for table in tables:
+                if table.oid == oid or table.name in words:
+                    for column in catalog.attributes.get(table.oid, ()):
+                        if column.name in words:
+                            yield table.oid, column.name, f'{trigger.kind} "{trigger.name}" names it'
+
+
+def _words(text: str) -> set[str]:
+    return {unquote(word) for word in re.findall(IDENTIFIER, text)}

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from pytest_kroft.errors import ExecutionError, HistoryDiverged, NotApplicable
+from pytest_kroft.errors import HistoryDiverged, NotApplicable
 from pytest_kroft.model.codec import encode
 from pytest_kroft.model.history import Call, History
-from pytest_kroft.model.operations import CreateTable, DropTable, Observed, Operation, Sync
+from pytest_kroft.model.operations import CreateTable, DropTable, Operation, Sync
 from pytest_kroft.model.timeline import Evolving
 
 
@@ -25,7 +25,7 @@ def play(database: Evolving, history: History) -> Iterator[Operation | None]:
         _check_beginning(database, history)
         # Under another seed the cells of another history are no function of an address.
         todo = history if history.seed == database.state.seed else history.literal()
-        return following(database, todo.operations[_done_already(database.history, history) :])
+        return iter(todo.operations[_done_already(database.history, history) :])
 
     for _, operation in database.perform(f"play({len(history)} operations)", plan):
         if isinstance(operation, Sync):
@@ -49,6 +49,7 @@ class Recording:
 
     def __call__(self, timeline: Evolving, call: Call) -> Iterable[Operation] | None:
         """The operations of the next call, or None where it has to plan; raises HistoryDiverged."""
+        del timeline
         if self._made >= len(self._history.calls):
             return None
         recorded = self._history.calls[self._made]
@@ -58,19 +59,7 @@ class Recording:
         if not recorded.places and not recorded.drawn:
             # It was refused, and will be again.
             return None
-        return following(timeline, [self._history[place] for place in recorded.places])
-
-
-def following(database: Evolving, operations: Iterable[Operation]) -> Iterator[Operation]:
-    """Recorded operations, to be applied as they come; what the server computes has to be as recorded.
-
-    Raises ExecutionError where it is not, and cannot be written.
-    """
-    for operation in operations:
-        if not isinstance(operation, Observed) or operation.by == "test":
-            yield operation
-        elif database.history[-1] != operation:
-            yield _rewritten(database, operation)
+        return [self._history[place] for place in recorded.places]
 
 
 def _check_beginning(database: Evolving, history: History) -> None:
@@ -104,15 +93,3 @@ def _without_generators(data: Any) -> Any:
     if isinstance(data, dict):
         return {key: _without_generators(value) for key, value in data.items() if key != "generator"}
     return [_without_generators(item) for item in data] if isinstance(data, list) else data
-
-
-def _rewritten(database: Evolving, observed: Observed) -> Observed:
-    """What has to be written so that the database holds what a history observed."""
-    table = database.state.table(observed.table)
-    computed = [name for name in observed.cells if table.column(name).computed]
-    if computed:
-        raise ExecutionError(
-            f"replaying on {observed.table!r}",
-            f"the server computed other values of {', '.join(computed)} than the history observed",
-        )
-    return replace(observed, by="test")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from pytest_kroft.comparison import Comparison, compare
 from pytest_kroft.errors import ValueRefused, listing
 from pytest_kroft.model.expressions import constant, is_constant
 from pytest_kroft.model.operations import Observed
-from pytest_kroft.model.state import ColumnState, State, TableState, Text
+from pytest_kroft.model.state import ColumnState, State, TableState
 from pytest_kroft.model.types import SqlType, quote
 from pytest_kroft.postgres.introspection import (
     CatalogColumn,
@@ -23,7 +21,7 @@ from pytest_kroft.postgres.introspection import (
     catalog_keys,
     catalog_labels,
 )
-from pytest_kroft.postgres.statements import table_name
+from pytest_kroft.postgres.observing import difference, in_order, read_texts
 
 Connection = psycopg.Connection[Any]
 
@@ -150,14 +148,18 @@ def _key_differences(table: TableState, found: CatalogKeys) -> Iterator[str]:
     if key and found.primary != key:
         server = f"({', '.join(found.primary)})" if found.primary else "absent"
         yield f"{name}: the primary key is {server} on the server, ({', '.join(key)}) in the state"
+    # An index over some rows, or an EXCLUDE, keeps no whole columns apart on the server.
+    partly = [set(names) for names in table.definition.distinct]
     for ids in table.uniques:
         columns = [column.name for column in table.columns if column.id in ids]
+        if {column.birth.name for column in table.columns if column.id in ids} in partly:
+            continue
         if set(columns) != set(key) and frozenset(columns) not in found.unique:
             yield f"{name}: ({', '.join(columns)}) is unique in the state, and not on the server"
 
 
 def _label_differences(connection: Connection, state: State) -> Iterator[str]:
-    enums = {(enum.schema, enum.name): enum for enum in state.types.values()}
+    enums = {(enum.schema, enum.name): enum for enum in state.enums}
     found = catalog_labels(connection, list(enums))
     for name, enum in enums.items():
         labels = found.get(name, ())
@@ -176,39 +178,6 @@ def content_difference(connection: Connection, state: State, name: str) -> Compa
     )
 
 
-def read_texts(connection: Connection, table: TableState) -> list[tuple[Text, ...]]:
-    """The text of every cell of a table on the server."""
-    columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in table.names)
-    query = sql.SQL("SELECT {} FROM {}").format(columns, table_name(table))
-    return [tuple(row) for row in connection.execute(query).fetchall()]
-
-
-def observe_test(connection: Connection, state: State, name: str) -> Observed:
-    """What a test wrote to a table by itself, as an observation of the rows that differ.
-
-    Without a primary key rows cannot be followed: all of them are taken as new.
-    """
-    table = state.table(name)
-    held = {row.number: texts for row, texts in zip(table.rows, state.contents(name), strict=True)}
-    keys = [table.names.index(column.name) for column in table.key]
-    numbers = {tuple(texts[index] for index in keys): number for number, texts in held.items()}
-    removed = dict.fromkeys(held)
-    fresh, written = table.next_row, dict[int, tuple[Text, ...]]()
-    for texts in read_texts(connection, table):
-        number = numbers.get(tuple(texts[index] for index in keys)) if keys else None
-        if number is None:
-            number, fresh = fresh, fresh + 1
-        if held.get(number) != texts:
-            written[number] = texts
-        removed.pop(number, None)
-    cells = {
-        column.name: tuple(texts[index] for _, texts in sorted(written.items()))
-        for index, column in enumerate(table.columns)
-        if not (column.computed and column.computed.function)
-    }
-    return Observed(name, "test", tuple(sorted(written)), cells, tuple(removed), state.now)
-
-
 def observe_tests_writes(
     connection: Connection, state: State, names: Iterable[str]
 ) -> tuple[list[Observed], int]:
@@ -217,19 +186,14 @@ def observe_tests_writes(
     The observations are in an order in which a replay can write them.
     """
     differing = {name: _count(content_difference(connection, state, name)) for name in names}
-    observed = [observe_test(connection, state, name) for name, count in differing.items() if count]
-    return _in_order(state, observed), sum(differing.values())
+    found = (difference(connection, state, name, "test") for name, count in differing.items() if count)
+    return in_order(state, [one for one in found if one]), sum(differing.values())
 
 
 def _count(difference: Comparison) -> int:
     return len(difference.missing) + len(difference.extra) + len(difference.different)
 
 
-def _in_order(state: State, observed: list[Observed]) -> list[Observed]:
-    """The same observations, rows that others reference removed last."""
-    # Without a key all rows are taken as new, which the old ones have to make room for.
-    referenced = {name for name, table in state.tables.items() if table.key and state.references_to(name)}
-    late = [one for one in observed if one.removed and one.table in referenced]
-    kept = [replace(one, removed=()) if one in late else one for one in observed]
-    removals = [replace(one, rows=(), cells={}) for one in reversed(late)]
-    return [*(one for one in kept if one.rows or one.removed), *removals]
+def observe_test(connection: Connection, state: State, name: str) -> Observed:
+    """What a test wrote to a table by itself, as an observation of the rows that differ."""
+    return difference(connection, state, name, "test") or Observed(name, "test", (), {})

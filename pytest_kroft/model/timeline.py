@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
-from pytest_kroft.errors import KroftError
+from pytest_kroft.errors import ExecutionError, KroftError
 from pytest_kroft.model.check import check
 from pytest_kroft.model.fold import apply
 from pytest_kroft.model.history import Call, History
 from pytest_kroft.model.operations import Observed, Operation, Sync
 from pytest_kroft.model.state import State
 
-Execute = Callable[[State, Operation, State], Observed | None]
+Execute = Callable[[State, Operation, State], Sequence[Observed]]
 """Carries an operation out on the server, given the states before and after it.
 
-Returns what only the server could know, if anything.
+Returns what only the server could know: one record for each table that it is about.
 """
 
 
@@ -26,7 +26,7 @@ Returns what only the server could know, if anything.
 class Executes(Protocol):
     """An ``Execute`` that may let operations wait and carry them out together."""
 
-    def __call__(self, before: State, operation: Operation, after: State) -> Observed | None:
+    def __call__(self, before: State, operation: Operation, after: State) -> Sequence[Observed]:
         """Take an operation; raises for it, or for one that waited."""
 
     def settle(self) -> None:
@@ -35,6 +35,9 @@ class Executes(Protocol):
     def forget(self) -> int:
         """Give up what waits and is not done; how many operations that were, the latest taken."""
 
+    def restore(self, state: State, tables: Collection[str]) -> None:
+        """Make the server hold what a state says of some tables, whatever it made of them itself."""
+
 
 class _AtOnce:
     """A function as an ``Executes`` that lets nothing wait."""
@@ -42,7 +45,7 @@ class _AtOnce:
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
 
-    def __call__(self, before: State, operation: Operation, after: State) -> Observed | None:
+    def __call__(self, before: State, operation: Operation, after: State) -> Sequence[Observed]:
         return self._execute(before, operation, after)
 
     def settle(self) -> None:
@@ -51,6 +54,9 @@ class _AtOnce:
     def forget(self) -> int:
         """Nothing waits."""
         return 0
+
+    def restore(self, state: State, tables: Collection[str]) -> None:
+        """A function makes nothing of a table but what an operation says."""
 
 
 Plan = Callable[[], Iterable[Operation]]
@@ -75,8 +81,10 @@ class Evolving(Protocol):
         """Apply what a call plans, operation by operation; yields each with the state before it."""
 
 
-def _nothing(before: State, operation: Operation, after: State) -> None:
+def _nothing(before: State, operation: Operation, after: State) -> Sequence[Observed]:
     """Carries nothing out: for planning without a server."""
+    del before, operation, after
+    return ()
 
 
 class Timeline:
@@ -139,13 +147,49 @@ class Timeline:
 
     def _send(self, operation: Operation) -> None:
         self._check_goes_on()
+        if isinstance(operation, Observed) and operation.by == "server":
+            self._observe_again(operation)
+            return
         check(self.state, operation)
         after = apply(self.state, operation)
         with self._in_step():
             observed = self._server(self.state, operation, after)
         self._record(operation, after)
-        if observed:
-            self.adopt(observed)
+        for one in observed:
+            self.adopt(one)
+
+    def _observe_again(self, recorded: Observed) -> None:
+        """Let what was observed once stand for what was observed now, of the same table and operation.
+
+        The server is made to hold it. Raises ExecutionError where it cannot be: the server computes it.
+        """
+        start = len(self.history)
+        while start and _by_server(self.history[start - 1]):
+            start -= 1
+        seen = [op for op in self.history[start:] if isinstance(op, Observed)]
+        if recorded in seen:
+            return
+        for one in seen:
+            if one.table == recorded.table:
+                _check_computed(self.state, recorded, one)
+        observed = [*(one for one in seen if one.table != recorded.table), recorded]
+        self.settle()
+        kept, states = self.history.operations[start:], self.states[start + 1 :]
+        self._cut(start)
+        try:
+            for one in observed:
+                self.adopt(one)
+            self._server.restore(self.state, {recorded.table})
+        except BaseException:
+            self._cut(start)
+            for operation, after in zip(kept, states, strict=True):
+                self._record(operation, after)
+            raise
+
+    def _cut(self, done: int) -> None:
+        """Go back to the state after so many operations."""
+        del self.history.operations[done:], self.states[done + 1 :]
+        self.state = self.states[done]
 
     @contextmanager
     def _in_step(self) -> Iterator[None]:
@@ -159,8 +203,7 @@ class Timeline:
     def _take_back(self, count: int) -> None:
         """Take back the latest operations, here, in the history, and in the calls that made them."""
         done = len(self.history) - count
-        del self.history.operations[done:], self.states[done + 1 :]
-        self.state = self.states[done]
+        self._cut(done)
         for call in self.history.calls:
             call.places[:] = [place for place in call.places if place < done]
 
@@ -234,19 +277,47 @@ class Timeline:
 
         Nothing is checked and folded anew: the states are those of the other one.
         """
-        pairs = zip(begun.history, begun.states, begun.states[1:], strict=False)
-        for operation, before, after in pairs:
-            # A volatile default gives other values each time, which the state does not have.
-            again = operation if not isinstance(operation, Observed) else replace(operation, by="test")
-            self._server(before, again, after)
+        recorded: list[Observed] = []
+        seen: Sequence[Observed] = ()
+        for operation, before, after in zip(begun.history, begun.states, begun.states[1:], strict=False):
+            if isinstance(operation, Observed) and _by_server(operation):
+                recorded.append(operation)
+            else:
+                self._restore(recorded, seen)
+                recorded, seen = [], self._server(before, operation, after)
             self._record(operation, after)
+        self._restore(recorded, seen)
         self.settle()
         self.history.calls.extend(replace(call, places=[*call.places]) for call in begun.history.calls)
+
+    def _restore(self, recorded: Sequence[Observed], seen: Sequence[Observed]) -> None:
+        """Make the server hold what it did at first, as now() and the like are others each time."""
+        if recorded != [*seen]:
+            self._server.restore(self.state, {one.table for one in (*recorded, *seen)})
 
     def _record(self, operation: Operation, after: State) -> None:
         self.state = after
         self.states.append(after)
         self.history.append(operation)
+
+
+def _by_server(operation: Operation) -> bool:
+    return isinstance(operation, Observed) and operation.by == "server"
+
+
+def _check_computed(state: State, recorded: Observed, seen: Observed) -> None:
+    """Raise ExecutionError where the server computed other cells of a generated column than once."""
+    table = state.table(recorded.table)
+    for name in recorded.cells:
+        if not (table.has(name) and table.column(name).computed and name in seen.cells):
+            continue
+        now = dict(zip(seen.rows, seen.cells[name], strict=True))
+        once = zip(recorded.rows, recorded.cells[name], strict=True)
+        if any(now.get(number, text) != text for number, text in once):
+            raise ExecutionError(
+                f"replaying on {recorded.table!r}",
+                f"the server computed other values of {name} than the history observed",
+            )
 
 
 Prompt = Callable[[Timeline, Call], Iterable[Operation] | None]

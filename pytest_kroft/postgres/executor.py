@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property, reduce
 
 import psycopg
 
-from pytest_kroft.model.operations import Commit, Observed, Operation, Rollback
+from pytest_kroft.errors import ExecutionError, listing
+from pytest_kroft.model.fold import apply
+from pytest_kroft.model.operations import Commit, CreateTable, Migrate, Observed, Operation, Rollback
 from pytest_kroft.model.state import State
-from pytest_kroft.postgres.observing import observe, observed_columns
+from pytest_kroft.postgres.migrations import migrate_again
+from pytest_kroft.postgres.observing import difference, in_order, observe, observed_columns, undone
 from pytest_kroft.postgres.pipeline import Connection, Pipeline, roll_back
 from pytest_kroft.postgres.queries import BEGIN, COMMIT, Query, checked, copy_query, query
 from pytest_kroft.postgres.refusals import Unexpected, check_count, refused, unexpected
-from pytest_kroft.postgres.statements import InsertRows, Statement, around, moved_sequences, statements
+from pytest_kroft.postgres.sources import Source
+from pytest_kroft.postgres.statements import (
+    InsertRows,
+    Statement,
+    around,
+    moved_sequences,
+    observed_writes,
+    set_sequences,
+    statements,
+)
+from pytest_kroft.postgres.triggers import acting, marks, observe_acted, observe_adopted, still
 
 COPY_FROM = 200
 """From so many rows on, COPY is faster than one INSERT (see the benchmarks)."""
@@ -39,7 +53,7 @@ class _Session:
     transaction: list[Sequence[Statement]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Task:
     """One operation, to be carried out."""
 
@@ -50,8 +64,26 @@ class _Task:
     statements: Sequence[Statement]
 
     @property
+    def adopts(self) -> bool:
+        """Whether it takes over a table that is there, with its rows."""
+        return isinstance(self.operation, CreateTable) and self.operation.adopted
+
+    @cached_property
+    def triggers(self) -> bool:
+        """Whether triggers of the user's may act on it: then the server may change other rows than told."""
+        return acting(self.before, self.operation, self.after)
+
+    @property
+    def writes_still(self) -> bool:
+        """Whether it writes what triggers have made, which they must not do once more."""
+        op = self.operation
+        return isinstance(op, Observed) and bool(self.before.table(op.table).definition.triggers)
+
+    @property
     def alone(self) -> bool:
-        """Whether it cannot wait to be sent with others: it copies rows, or cells are read back after it."""
+        """Whether it cannot wait to be sent with others: it copies rows, or is observed."""
+        if self.adopts or (self.statements and (self.triggers or self.writes_still)):
+            return True
         copies = any(isinstance(item, InsertRows) and len(item.rows) >= COPY_FROM for item in self.statements)
         return copies or bool(self.statements and observed_columns(self.operation, self.after))
 
@@ -79,13 +111,18 @@ class Executor:
         self._sessions = {0: _Session(connection)}
         self._connect = connect
         self._queue: deque[_Task] = deque()
+        self.migrations: dict[str, Source] = {}
+        """The migrations that were called, by name: a function in a test cannot be imported again."""
 
-    def __call__(self, before: State, operation: Operation, after: State) -> Observed | None:
+    def __call__(self, before: State, operation: Operation, after: State) -> list[Observed]:
         """Take one operation, and return what only the server could know after it, if anything.
 
         It is done when ``settle`` has returned, or at once where something is observed.
         Raises ExecutionError for this one or for one that waited; see ``forget``.
         """
+        if isinstance(operation, Migrate):
+            self.settle()
+            return migrate_again(self._sessions[0].connection, operation, after, self.migrations)
         number = getattr(operation, "session", 0)
         before, after = around(before, operation, after)
         task = _Task(number, before, operation, after, statements(before, operation, after))
@@ -95,7 +132,7 @@ class Executor:
         if alone:
             return self._carry_out(task)
         self._queue.append(task)
-        return None
+        return []
 
     def settle(self) -> None:
         """Send what waits, and return when it is done.
@@ -127,6 +164,36 @@ class Executor:
         self.settle()
         self._run(self._sessions[0].connection, moved_sequences(before, after, name))
 
+    def restore(self, state: State, tables: Collection[str]) -> None:
+        """Make the server hold what a state says of some tables; no trigger acts on that.
+
+        Raises ExecutionError where it does not take that.
+        """
+        self.settle()
+        try:
+            self._restore(self._sessions[0].connection, state, tables)
+        except (psycopg.Error, Unexpected) as error:
+            words = f"the server does not take what was observed once: {' '.join(str(error).split())}"
+            raise ExecutionError(f"restoring {listing(map(repr, tables))}", words) from error
+
+    def _restore(self, connection: Connection, state: State, tables: Collection[str]) -> None:
+        with connection.transaction():
+            found = [difference(connection, state, name, "server") for name in tables]
+            wrong = in_order(state, [undone(one, state) for one in found if one])
+            if not wrong:
+                return
+            # The server holds something else than the state, as those records say.
+            held = reduce(apply, filter(None, found), state)
+            with still(connection, [state.table(one.table) for one in wrong]):
+                for one in wrong:
+                    after = apply(held, one)
+                    # What the server numbers next has to follow what it is made to hold.
+                    sequences = set_sequences(state, one.table)
+                    self._run(connection, [*observed_writes(held, one, after), *sequences])
+                    held = after
+            if any(difference(connection, state, name, "server") for name in tables):
+                raise Unexpected("it computes other values")
+
     # Together
 
     def _send(self) -> psycopg.Error | None:
@@ -157,20 +224,35 @@ class Executor:
 
     # Alone
 
-    def _carry_out(self, task: _Task) -> Observed | None:
+    def _carry_out(self, task: _Task) -> list[Observed]:
         """Carry out one operation by itself; the row counts are read before it is committed."""
         connection = self._session(task.number).connection
         try:
             with self._transaction(task, connection):
-                self._run(connection, task.statements)
                 # Read before the commit: what cannot be observed is not done.
-                observed = observe(connection, task.operation, task.after)
+                observed = self._run_alone(task, connection)
         except psycopg.Error as error:
             raise self._refused(task, error) from error
         except Unexpected as error:
             raise unexpected(task.before, task.operation, task.after, error) from None
         self._done(task)
         return observed
+
+    def _run_alone(self, task: _Task, connection: Connection) -> list[Observed]:
+        """Carry out one operation in the transaction that is open, and observe what the server made of it."""
+        if isinstance(task.operation, CreateTable) and task.adopts:
+            return observe_adopted(connection, task.after, task.operation.definition.name)
+        if task.triggers:
+            earlier = marks(connection, task.before)
+            for statement in task.statements:
+                # Triggers may leave rows out: nothing is counted, and COPY would know of no rule.
+                _execute(connection, query(statement))
+            return observe_acted(connection, task.before, task.after, earlier)
+        silence = still(connection, task.before.tables.values()) if task.writes_still else nullcontext()
+        with silence:
+            self._run(connection, task.statements)
+        found = observe(connection, task.operation, task.after)
+        return [found] if found else []
 
     @contextmanager
     def _transaction(self, task: _Task, connection: Connection) -> Iterator[None]:
@@ -232,11 +314,15 @@ class Executor:
 
 
 def _ask(connection: Connection, asked: Query) -> None:
+    check_count(asked.count, _execute(connection, asked))
+
+
+def _execute(connection: Connection, asked: Query) -> int:
+    """Run a query; returns how many rows it changed."""
     # The extended protocol, which asking for binary results is the way to: a default or a constraint
     # is a user's SQL, and there the server refuses a second command in it. A raw cursor takes $1 and
     # leaves the percent sign alone, which names may hold.
-    cursor = psycopg.RawCursor(connection).execute(asked.text, asked.values, binary=True)
-    check_count(asked.count, cursor.rowcount)
+    return psycopg.RawCursor(connection).execute(asked.text, asked.values, binary=True).rowcount
 
 
 def _copy(connection: Connection, statement: InsertRows) -> int:

@@ -79,7 +79,7 @@ def _checked(text: bytes, place: int) -> bytes:
     return b"WITH done AS (%b RETURNING 1) SELECT 1 / (count(*) = $%d::int)::int FROM done" % (text, place)
 
 
-def _text(table: sql.Identifier) -> str:
+def _text(table: sql.Composable) -> str:
     return table.as_string(None)
 
 

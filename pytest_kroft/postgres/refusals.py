@@ -13,8 +13,8 @@ from pytest_kroft.errors import ExecutionError, listing
 from pytest_kroft.model.clauses import mentions
 from pytest_kroft.model.describe import describe
 from pytest_kroft.model.operations import AddColumn, CreateTable, CreateType, Insert, Operation
-from pytest_kroft.model.state import State
-from pytest_kroft.postgres.statements import table_name
+from pytest_kroft.model.state import ColumnState, State, TableState
+from pytest_kroft.postgres.clauses import table_name
 
 Connection = psycopg.Connection[Any]
 
@@ -24,6 +24,19 @@ _BLOCKERS_QUERY = """
         SELECT pid FROM pg_locks WHERE granted AND relation = ANY (%s::text[]::regclass[])
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
     ORDER BY xact_start
+"""
+
+
+# The columns of a constraint, of an index that is none, or of the key that finds a row its partition.
+_COLUMNS_QUERY = """
+    SELECT a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_constraint r ON r.conrelid = c.oid AND r.conname = %(constraint)s
+    LEFT JOIN pg_class ic ON ic.relname = %(constraint)s AND ic.relnamespace = c.relnamespace
+    LEFT JOIN pg_index i ON i.indexrelid = ic.oid AND i.indrelid = c.oid
+    LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid AND %(constraint)s::text IS NULL
+    JOIN pg_attribute a ON a.attrelid = c.oid
+        AND a.attnum = ANY (coalesce(r.conkey, i.indkey::int2[], p.partattrs::int2[])) AND a.attnum > 0
+    WHERE n.nspname = %(schema)s AND c.relname = %(table)s ORDER BY a.attnum
 """
 
 
@@ -65,9 +78,15 @@ def refused(
 def _hint(
     connection: Connection, before: State, operation: Operation, after: State, error: psycopg.Error
 ) -> str:
+    table = after.tables.get(getattr(operation, "table", ""))
     match error:
         case psycopg.errors.LockNotAvailable():
             return "; " + _blockers(connection, _locked(operation, before))
+        case psycopg.IntegrityError() if table and table.adopted:
+            return "; " + _rule(connection, after, table, error)
+        case psycopg.errors.RaiseException() if table and table.definition.triggers:
+            names, name = listing(map(repr, table.definition.triggers)), table.definition.name
+            return f"; that is the word of a trigger ({name!r} has {names}): {_help('the columns')}"
         case psycopg.errors.DuplicateTable() | psycopg.errors.DuplicateObject() if isinstance(
             operation, CreateTable | CreateType
         ):
@@ -86,6 +105,48 @@ def _hint(
             return "; give the column a generator whose values the constraint allows"
         case _:
             return ""
+
+
+def _rule(connection: Connection, after: State, table: TableState, error: psycopg.Error) -> str:
+    """What is known of the rule that refuses rows of an adopted table, and what helps."""
+    diag = error.diag
+    place = diag.schema_name, diag.table_name
+    found = next((t for t in after.tables.values() if (t.definition.schema, t.name) == place), None)
+    columns = _ruled_columns(connection, found or table, error)
+    if diag.datatype_name and not diag.table_name:
+        rule = f"domain {diag.datatype_name!r}"
+    elif diag.constraint_name:
+        rule = f"constraint {diag.constraint_name!r}"
+    else:
+        rule = "its NOT NULL" if diag.column_name else "its partitions"
+    # A trigger may have written to a table that kroft does not have.
+    name = found.definition.name if found else diag.table_name or table.definition.name
+    what = f"{rule} is a rule of {name!r}" + (f", for {listing(map(repr, columns))}" if columns else "")
+    return f"{what}: {_help('the column' if len(columns) == 1 else 'the columns')}"
+
+
+def _help(columns: str) -> str:
+    return f"give {columns} a generator whose values it allows, or give values with rows=[...]"
+
+
+def _ruled_columns(connection: Connection, table: TableState, error: psycopg.Error) -> list[str]:
+    """The columns that a rule is about, by the names that they have now; empty where none is told."""
+    diag = error.diag
+    if diag.datatype_name and not diag.table_name:
+        return [column.name for column in table.columns if _is_domain(column, diag.datatype_name)]
+    if diag.column_name:
+        return [diag.column_name]
+    named = {"schema": diag.schema_name, "table": diag.table_name, "constraint": diag.constraint_name}
+    try:
+        return [name for (name,) in connection.execute(_COLUMNS_QUERY, named).fetchall()]
+    except psycopg.Error:
+        return []
+
+
+def _is_domain(column: ColumnState, name: str) -> bool:
+    """Whether a column is of a domain, which may be called with its schema, and quoted."""
+    domain = column.definition.domain
+    return domain is not None and domain.split(".")[-1].strip('"') == name
 
 
 def _blockers(connection: Connection, tables: Sequence[sql.Identifier]) -> str:

@@ -13,6 +13,7 @@ from pytest_kroft.model.operations import (
     AddColumn,
     Begin,
     Commit,
+    CreateTable,
     CreateType,
     Delete,
     Insert,
@@ -232,3 +233,26 @@ def test_so_many_sessions_may_be_open():
     assert len(state.sessions) == MOST_SESSIONS
     assert not applies(state, Begin(MOST_SESSIONS + 1, START))
     assert applies(apply(state, Commit(1)), Begin(MOST_SESSIONS + 1, START))
+
+
+def test_a_table_with_triggers_is_written_in_no_session_nor_beside_one_that_has_written():
+    made = timeline()
+    loud = TableDefinition("loud", [Column("id", "int", primary_key=True)], triggers=["stamp it"])
+    for operation in (CreateTable(loud), Begin(1, START)):
+        made.apply(operation)
+    with pytest.raises(NotApplicable, match="written in session 1: what its trigger 'stamp it'"):
+        made.apply(Insert("loud", 1, 1, START, session=1))
+    made.apply(Insert("loud", 1, 1, START))
+    made.apply(Insert("log", 1, 1, START, session=1))
+    words = r"'loud' cannot be written, whose triggers .*: session 1 has written"
+    with pytest.raises(NotApplicable, match=words):
+        made.apply(Insert("loud", 2, 1, START))
+
+
+def test_a_closed_table_is_written_in_no_session():
+    made = timeline()
+    shut = TableDefinition("shut", [Column("id", "int", primary_key=True)], closed="a rule")
+    made.apply(CreateTable(shut))
+    made.apply(Begin(1, START))
+    with pytest.raises(NotApplicable, match="'shut' cannot be written in session 1: a rule"):
+        made.apply(Insert("shut", 1, 1, START, session=1))

@@ -25,6 +25,7 @@ from pytest_kroft.model.operations import (
     CreateTable,
     Delete,
     Insert,
+    Observed,
     Operation,
     Sync,
     Truncate,
@@ -238,10 +239,11 @@ def refusing(error: Exception) -> Timeline:
     """A timeline whose server refuses the second insert, or does not take it as applicable any more."""
     inserts = []
 
-    def execute(before: State, operation: Operation, after: State) -> None:
+    def execute(before: State, operation: Operation, after: State) -> list[Observed]:
         inserts.extend([operation] if isinstance(operation, Insert) else [])
         if len(inserts) > 1:
             raise error
+        return []
 
     return Timeline(1, execute)
 

@@ -26,8 +26,9 @@ from pytest_kroft.model.operations import (
     Sync,
     Update,
 )
+from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.model.types import parse_type
-from pytest_kroft.postgres.script import SETTINGS, comment, render, script
+from pytest_kroft.postgres.script import ADOPTED, SETTINGS, comment, render, script
 from pytest_kroft.postgres.statements import (
     DeleteAll,
     DeleteRows,
@@ -37,7 +38,7 @@ from pytest_kroft.postgres.statements import (
     UpdateAll,
     UpdateRows,
 )
-from tests.definitions import CUSTOMERS, FEW, LOG, ORDERS, drive, timeline
+from tests.definitions import CUSTOMERS, FEW, LOG, ORDERS, Column, drive, timeline
 
 TABLE = sql.Identifier("s", 't"')
 A, B = Field("a", parse_type("text")), Field("B c", parse_type("int[]"))
@@ -196,3 +197,18 @@ def test_what_sessions_wrote_to_a_table_without_a_key_is_the_same_in_commit_orde
 def sql_words(text: str) -> list[str]:
     """The first words of the statements in a script."""
     return re.findall(r"^(BEGIN|COMMIT|INSERT|UPDATE|DELETE|SELECT)\b", text, re.MULTILINE)
+
+
+def test_a_script_says_what_is_taken_as_it_is():
+    made = timeline()
+    table = TableDefinition("t", [Column("id", "int", primary_key=True)], triggers=["t"])
+    made.apply(CreateTable(table, adopted=True))
+    made.adopt(Observed("t", "server", (1,), {"id": ("1",)}))
+    made.apply(Insert("t", 2, 1, START))
+    made.adopt(Observed("t", "server", (3,), {"id": ("3",)}))
+    text = script(made.history)
+    assert text.count(f"-- {ADOPTED}\n") == 1
+    assert text.count("-- these rows are taken as they are on the server") == 1
+    rows = [line for line in text.splitlines() if line.startswith("  (")]
+    assert rows == ["  ('2'::integer);", "  ('3'::integer);"]
+    assert text.index("DISABLE") < text.index("INSERT") < text.index("DROP TABLE kroft_still")

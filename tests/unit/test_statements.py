@@ -19,6 +19,7 @@ from pytest_kroft.model.operations import (
     RenameColumn,
     SetDefault,
     Sync,
+    Truncate,
     Update,
     kind,
 )
@@ -193,3 +194,32 @@ def test_a_strange_name_is_only_a_name(name):
     quoted = '"' + name.replace('"', '""') + '"'
     (command,) = sent(state, RenameColumn(name, name, "b"))
     assert command.sql.as_string(None) == f'ALTER TABLE "public".{quoted} RENAME COLUMN {quoted} TO "b"'
+
+
+def test_a_table_that_others_inherit_from_is_written_alone():
+    made = timeline()
+    columns = [Column("id", "int", primary_key=True), Column("n", "int")]
+    made.apply(CreateTable(TableDefinition("parent", columns, inherited=True)))
+    made.apply(Insert("parent", 1, 2, START))
+    only = sql.SQL("ONLY {}").format(sql.Identifier("public", "parent"))
+    (insert,) = sent(made.state, Insert("parent", 3, 1, START))
+    assert isinstance(insert, InsertRows)
+    assert insert.table == sql.Identifier("public", "parent")
+    for operation in (Update("parent", (1,), ("n",), 1, START), Delete("parent", (1,))):
+        (statement,) = sent(made.state, operation)
+        assert isinstance(statement, UpdateRows | DeleteRows)
+        assert statement.table == only
+    (truncate,) = sent(made.state, Truncate("parent"))
+    assert isinstance(truncate, Command)
+    assert truncate.sql.as_string(None) == 'TRUNCATE ONLY "public"."parent"'
+
+
+def test_observed_rows_without_a_key_are_all_written_anew():
+    made = timeline()
+    made.apply(CreateTable(TableDefinition("bag", [Column("n", "int")])))
+    made.apply(Insert("bag", 1, 3, START, cells={"n": ("1", "2", "3")}))
+    op = Observed("bag", "server", (2, 4), {"n": ("7", "8")}, (1,))
+    delete, insert = observed_writes(made.state, op, apply(made.state, op))
+    assert isinstance(delete, DeleteAll)
+    assert isinstance(insert, InsertRows)
+    assert (delete.count, insert.rows) == (3, [("7",), ("3",), ("8",)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from pytest_kroft.errors import ExecutionError, KroftError, NotApplicable
@@ -10,13 +12,25 @@ from pytest_kroft.model.fold import apply
 from pytest_kroft.model.history import Call
 from pytest_kroft.model.operations import CreateTable, Delete, Insert, Observed, Operation, Sync, Truncate
 from pytest_kroft.model.state import State
-from pytest_kroft.model.timeline import Step, Timeline
+from pytest_kroft.model.timeline import Execute, Step, Timeline
 from tests.definitions import LOG
+
+Seen = tuple[State, Operation, State]
+
+
+def noting(seen: list[Seen]) -> Execute:
+    """A server that does what it is told, and notes it."""
+
+    def server(before: State, operation: Operation, after: State) -> list[Observed]:
+        seen.append((before, operation, after))
+        return []
+
+    return server
 
 
 def test_an_operation_is_executed_between_the_states_around_it():
-    seen = []
-    made = Timeline(7, lambda before, op, after: seen.append((before, op, after)), "a test")
+    seen: list[Seen] = []
+    made = Timeline(7, noting(seen), "a test")
     made.apply(CreateTable(LOG))
     made.apply(Insert("log", 1, 2, START))
     assert [op for _, op, _ in seen] == made.history.operations
@@ -27,8 +41,8 @@ def test_an_operation_is_executed_between_the_states_around_it():
 
 
 def test_what_does_not_apply_is_never_executed():
-    seen = []
-    made = Timeline(7, lambda *args: seen.append(args))
+    seen: list[Seen] = []
+    made = Timeline(7, noting(seen))
     made.apply(CreateTable(LOG))
     before = made.state
     with pytest.raises(NotApplicable):
@@ -41,6 +55,7 @@ def test_what_the_server_refuses_changes_nothing():
     def refuse(before, operation, after):
         if isinstance(operation, Truncate):
             raise ExecutionError("truncate", "no")
+        return ()
 
     made = Timeline(7, refuse)
     made.apply(CreateTable(LOG))
@@ -54,8 +69,8 @@ def test_what_the_server_refuses_changes_nothing():
 
 
 def test_what_the_server_has_already_is_adopted_without_executing_it():
-    seen = []
-    made = Timeline(7, lambda *args: seen.append(args))
+    seen: list[Seen] = []
+    made = Timeline(7, noting(seen))
     made.adopt(CreateTable(LOG))
     assert (seen, list(made.state.tables), len(made.history)) == ([], ["log"], 1)
     with pytest.raises(NotApplicable):
@@ -73,6 +88,10 @@ class Later:
 
     def __call__(self, before, operation, after):
         self.waiting.append(operation)
+        return ()
+
+    def restore(self, state, tables):
+        raise AssertionError("nothing is observed here")
 
     def settle(self):
         while self.waiting:
@@ -293,3 +312,79 @@ def test_a_timeline_that_is_done_again_has_the_calls_as_its_own():
     again.history.calls[0].places.append(9)
     assert first.history.calls == [Call("create", False, [0])]
     assert again.history.calls[1].places == [1]
+
+
+# What the server does by itself
+
+
+def lines_of(state: State) -> list[str | None]:
+    return [line for line, *_ in state.contents("log")]
+
+
+class Observing:
+    """Observes the line of each row that is inserted, another one each time; notes what it is to hold."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.held: list[tuple[list[str | None], set[str]]] = []
+
+    def __call__(self, before, operation, after):
+        if not isinstance(operation, Insert):
+            return []
+        self.count += 1
+        return [Observed("log", "server", (operation.first,), {"line": (str(self.count),)})]
+
+    def settle(self):
+        pass
+
+    def forget(self):
+        return 0
+
+    def restore(self, state, tables):
+        self.held.append((lines_of(state), set(tables)))
+
+
+def written(server: Observing, lines: list[str]) -> Timeline:
+    made = Timeline(7, server)
+    made.apply(CreateTable(LOG))
+    for number, line in enumerate(lines, start=1):
+        insert = Insert("log", number, 1, START)
+        recorded = Observed("log", "server", (number,), {"line": (line,)})
+        list(made.perform("call", partial(list[Operation], [insert, recorded])))
+    return made
+
+
+def test_what_was_observed_once_takes_the_place_of_what_is_observed_now():
+    server = Observing()
+    made = written(server, ["1", "x"])
+    assert [op.cells["line"] for op in made.history if isinstance(op, Observed)] == [("1",), ("x",)]
+    assert lines_of(made.state) == ["1", "x"]
+    # What comes out as it was is not written.
+    assert server.held == [(["1", "x"], {"log"})]
+    assert len(made.states) == len(made.history) + 1
+    assert [call.places for call in made.history.calls] == [[1, 2], [3, 4]]
+
+
+def test_what_cannot_be_restored_leaves_the_history_as_the_server_is():
+    class Refusing(Observing):
+        def restore(self, state, tables):
+            raise ExecutionError("it", "no")
+
+    made = Timeline(7, Refusing())
+    made.apply(CreateTable(LOG))
+    made.apply(Insert("log", 1, 1, START))
+    state, history = made.state, [*made.history]
+    with pytest.raises(ExecutionError):
+        made.apply(Observed("log", "server", (1,), {"line": ("x",)}))
+    assert (made.state, [*made.history], made.states[-1]) == (state, history, state)
+
+
+def test_the_server_is_made_to_hold_what_it_did_at_first_where_it_does_otherwise():
+    first = written(Observing(), ["1", "2", "x"])
+    first.apply(Sync())
+    again = Observing()
+    made = Timeline(7, again)
+    made.redo(first)
+    assert again.held == [(["1", "2", "x"], {"log"})]
+    assert made.history.operations == first.history.operations
+    assert made.states == first.states

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         HistoryError,
         KroftError,
         LimitReached,
+        LoadError,
         Mismatch,
         NotApplicable,
         OperationError,
@@ -94,9 +95,9 @@ _HOMES = {
     "database": ("KroftDB",),
     "errors": (
         "AlreadyExists", "CapacityReached", "CastRefused", "DefinitionError", "ExecutionError",
-        "GeneratorError", "HistoryDiverged", "HistoryError", "KroftError", "LimitReached", "Mismatch",
-        "NotApplicable", "OperationError", "Protected", "RowsRefused", "ServerFailed", "ServerNotFound",
-        "SessionRemains", "UnknownColumn", "UnknownTable", "UnknownType", "ValueRefused",
+        "GeneratorError", "HistoryDiverged", "HistoryError", "KroftError", "LimitReached", "LoadError",
+        "Mismatch", "NotApplicable", "OperationError", "Protected", "RowsRefused", "ServerFailed",
+        "ServerNotFound", "SessionRemains", "UnknownColumn", "UnknownTable", "UnknownType", "ValueRefused",
     ),
     "metamorphic": (
         "Consumer", "assert_incremental_equals_full", "assert_one_sync_equals_many",
@@ -171,6 +172,7 @@ __all__ = [
     "KroftError",
     "KroftServer",
     "LimitReached",
+    "LoadError",
     "LogEntry",
     "Mismatch",
     "MutationEngine",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,31 +12,35 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Literal, Self
 
-import psycopg
-
+from pytest_kroft.adopting import Adopted, Columns, Scratch, find, operations, undone
 from pytest_kroft.comparison import Comparison, compare
-from pytest_kroft.errors import DefinitionError, Mismatch, NotApplicable, ValueRefused
+from pytest_kroft.errors import DefinitionError, Mismatch, NotApplicable
+from pytest_kroft.migrating import Migrated, migrate
 from pytest_kroft.model.choices import Choices, SeededChoices, TurnableChoices
 from pytest_kroft.model.describe import describe
 from pytest_kroft.model.history import History
-from pytest_kroft.model.literals import canonical, is_opaque
-from pytest_kroft.model.operations import CreateTable, CreateType, Operation
+from pytest_kroft.model.literals import canonical
+from pytest_kroft.model.operations import CreateTable, CreateType, Migrate, Observed, Operation
 from pytest_kroft.model.registry import Definition, default_registry
 from pytest_kroft.model.state import State
 from pytest_kroft.model.tables import EnumDefinition, TableDefinition
 from pytest_kroft.model.timeline import Plan, Prompt, Step, Timeline
 from pytest_kroft.model.types import SqlType
 from pytest_kroft.past import Past
+from pytest_kroft.planning.arguments import call
 from pytest_kroft.planning.batches import BatchGenerator, Craft, logical_stamps
 from pytest_kroft.planning.evolution import EvolutionController
+from pytest_kroft.planning.filling import Filler
 from pytest_kroft.planning.mutations import MutationEngine
 from pytest_kroft.planning.policy import EvolutionPolicy, as_policy
 from pytest_kroft.planning.schema import SchemaManager
+from pytest_kroft.postgres.asking import needs_server, server_stamp, spelled_by_server
 from pytest_kroft.postgres.connections import Connection, Connections
 from pytest_kroft.postgres.executor import Executor
 from pytest_kroft.postgres.introspection import asking
 from pytest_kroft.postgres.loading import loader
 from pytest_kroft.postgres.script import script
+from pytest_kroft.postgres.sources import Given
 from pytest_kroft.replay import play
 from pytest_kroft.simulation import BatchReport, SimulationReport, SimulationRunner
 from pytest_kroft.tolerance import tolerated
@@ -97,6 +101,11 @@ class KroftDB:
             raise DefinitionError(f"rows must be 0 or more, not {rows!r}")
         self.dsn, self.policy, self._clock = dsn, as_policy(policy), clock
         items = default_registry.resolve(*definitions) if definitions else ()
+        self.scratch: Callable[[], Scratch] | None = None
+        """Opens a session in a clone of the database, for what ``adopt`` tries.
+
+        Without it that is tried here, in a transaction that is rolled back: sequences move on.
+        """
         self._choices = TurnableChoices(choices or SeededChoices(seed))
         self._connections, self._folders = Connections(dsn), ExitStack()
         try:
@@ -125,6 +134,86 @@ class KroftDB:
             self._folders.close()
         finally:
             self._connections.close()
+
+    def adopt(self, *patterns: str, columns: Columns | None = None) -> Adopted:
+        """Take over tables that the database has: ``adopt()`` all of them, ``adopt("orders", "billing.*")``.
+
+        Their definitions are read from the catalog, and what else decides which rows they accept is tried
+        once, in a clone of the database where there is one. Their rows become part of ``expected``. Tables
+        that others refer to come with them.
+
+        Args:
+            patterns: Names of tables, with a schema or without, which may hold ``*`` and ``?``.
+            columns: By a table's name, ``ColumnDefinition``s: of a new name for columns that evolution may
+                add; of the name of a column that is there to give it a generator, or to protect it.
+
+        Returns:
+            What was adopted; ``print`` it, or its ``code()``.
+
+        Raises:
+            DefinitionError: for a pattern that means no table, or a table that is known already.
+            KroftError: where the session fails.
+        """
+        self._timeline.settle()
+        scratch = self.scratch() if self.scratch else undone(self._own)
+        adopted = find(self._own, patterns, scratch, columns)
+        if not adopted.tables and not adopted.left_out:
+            raise DefinitionError(
+                f"database {self._name!r} has no table to adopt; load a schema first, with --kroft-load, "
+                "kroft_load in pytest's configuration, or kroft_server.database(load=...)"
+            )
+        with asking(self._name):
+            taken = list(operations(self._own, self.state, adopted))
+        before = self.state
+        self._timeline.take_over(call("adopt", ", ".join(patterns) or None), taken)
+        for table in (one.table for one in taken if isinstance(one, Observed)):
+            with asking(self._name):
+                self._executor.move_sequences(before, self.state, table)
+        return adopted
+
+    def fill(self, rows: int = 10) -> dict[str, str]:
+        """Insert until every table has so many rows, parents first; why a table has fewer, by its name.
+
+        Raises NotApplicable for no whole number from 1, and ExecutionError where the server refuses rows.
+        """
+        return Filler(self, self._choices, self._craft).fill(rows)
+
+    def evolve_with(self, migration: Given, *arguments: str) -> Migrated:
+        """Run a migration of your own on the rows that are there, and go on with what it made of them.
+
+        Afterwards the catalog is read again, the rows are compared, and what the migration did becomes one
+        step of the history. Tables and columns that it renamed are known by the server's own numbers; a
+        renamed table is still called by its definition's name. Tables that it made are adopted, but for
+        those in which tools note what was run.
+
+        Args:
+            migration: A function, or ``"module:function"``, called with a psycopg connection of its own in
+                autocommit mode; or the path of an SQL file.
+            arguments: Texts that the function gets after the connection: ``"head"``.
+
+        Returns:
+            What changed; ``print`` it.
+
+        Raises:
+            Mismatch: where the server does not hold what kroft knows, before or afterwards.
+            LoadError: where there is no such function.
+            NotApplicable: while a session is open.
+            ExecutionError: where the migration fails; says what it left behind, if anything.
+        """
+        self._timeline.settle()
+        self.verify()
+        before = {op.source for op in self.history if isinstance(op, Migrate)}
+        known = {name: one for name, one in self._executor.migrations.items() if name in before}
+        taken = migrate(self._own, self.state, migration, arguments, known)
+        self._executor.migrations[taken.source.name] = taken.source
+        made = call("evolve_with", ", ".join([taken.source.name, *arguments]))
+        self._timeline.take_over(made, [taken.step, *taken.observed])
+        after = self._timeline.states[-1 - len(taken.observed)]
+        for one in taken.observed:
+            with asking(self._name):
+                self._executor.move_sequences(after, self.state, one.table)
+        self.verify()
+        return taken.report
 
     def _create(self, items: Sequence[Definition], rows: int) -> None:
         enums = [item for item in items if isinstance(item, EnumDefinition)]
@@ -263,7 +352,9 @@ class KroftDB:
 
     def _reconnect(self) -> None:
         self._connections.close_ours()
+        known = self._executor.migrations
         self._executor = Executor(self._own, self._connections.session)
+        self._executor.migrations.update(known)
 
     def rewind(
         self, begun: Beginning, choices: Choices, prompt: Prompt | None = None, *, anew: bool = False
@@ -415,28 +506,14 @@ class KroftDB:
 
     def _spell(self, sql_type: SqlType, value: object) -> str:
         """A value given on purpose as the server prints it: by kroft or, for odd types, by the server."""
-        text = canonical(sql_type, value)
-        if not is_opaque(sql_type, value):
-            return text
+        if not needs_server(sql_type, value):
+            return canonical(sql_type, value)
         # A type that was made in the same call may not be on the server yet.
         self._timeline.settle()
-        query = f"SELECT $1::text::{sql_type}::text"
-        with asking(self._name):
-            try:
-                row = psycopg.RawCursor(self._own).execute(query, [text]).fetchone()
-            except psycopg.Error as error:
-                if self._own.closed:
-                    raise
-                raise ValueRefused(value, str(sql_type), error.diag.message_primary or str(error)) from None
-        assert row is not None
-        return str(row[0])
+        return spelled_by_server(self._own, sql_type, value)
 
     def _server_stamp(self, state: State, choices: Choices) -> int:
         """The server's time in microseconds; it travels in the operation, so that a replay has the same."""
         del state, choices
         self._timeline.settle()
-        query = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-        with asking(self._name):
-            row = self._own.execute(query).fetchone()
-        assert row is not None
-        return int(row[0])
+        return server_stamp(self._own)

@@ -26,6 +26,7 @@ from pytest_kroft.model.check_columns import (
     check_set_nullable,
     check_type,
 )
+from pytest_kroft.model.check_migration import check_migrate
 from pytest_kroft.model.check_rows import (
     check_delete,
     check_insert,
@@ -48,6 +49,7 @@ from pytest_kroft.model.operations import (
     DropTable,
     DropType,
     Insert,
+    Migrate,
     Observed,
     Operation,
     RenameColumn,
@@ -101,16 +103,14 @@ def check(state: State, operation: Operation) -> None:
             check_set_default(state, operation)
         case SetNullable():
             check_set_nullable(state, operation)
-        case CreateType(definition, adopted):
-            if not (adopted or isinstance(definition, EnumDefinition)):
-                raise NotApplicable(f"type {definition.name!r} is no enum, and only enums can be created")
-            if definition.name in state.types:
-                raise AlreadyExists("type", definition.name)
-            _check_new_name(state, definition.schema, definition.name)
+        case CreateType():
+            _check_create_type(state, operation)
         case DropType(name):
             _check_drop_type(state, name)
         case AddEnumValue():
             _check_add_label(state, operation)
+        case Migrate():
+            check_migrate(state, operation)
         case Sync():
             pass
         case _:
@@ -157,7 +157,9 @@ def _check_create_table(state: State, definition: TableDefinition, *, adopted: b
     for column in definition.active:
         check_type(state, definition.name, column.name, column.type)
     # What is on the server has parents, perhaps in a circle, so that they come later.
-    for key in () if adopted else definition.foreign_keys:
+    present = {column.name for column in definition.active}
+    keys = [key for key in definition.foreign_keys if present.issuperset(key.columns)]
+    for key in () if adopted else keys:
         check_foreign_key(state, definition, key)
 
 
@@ -192,6 +194,15 @@ def _users_of(state: State, name: str) -> list[tuple[TableState, ColumnState]]:
         for column in table.columns
         if state.enum(column.type) == definition
     ]
+
+
+def _check_create_type(state: State, op: CreateType) -> None:
+    definition = op.definition
+    if not (op.adopted or isinstance(definition, EnumDefinition)):
+        raise NotApplicable(f"type {definition.name!r} is no enum, and only enums can be created")
+    if definition.name in state.types:
+        raise AlreadyExists("type", definition.name)
+    _check_new_name(state, definition.schema, definition.name)
 
 
 def _check_drop_type(state: State, name: str) -> None:

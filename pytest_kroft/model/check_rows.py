@@ -9,7 +9,7 @@ from pytest_kroft.model.clock import EARLIEST, LATEST
 from pytest_kroft.model.consequences import key_tokens
 from pytest_kroft.model.fold_rows import write, write_alone
 from pytest_kroft.model.literals import canonical
-from pytest_kroft.model.operations import Delete, Insert, Observed, Truncate, Update
+from pytest_kroft.model.operations import Delete, Insert, Observed, RowWrite, Truncate, Update
 from pytest_kroft.model.state import ColumnState, ForeignKeyState, State, TableState
 from pytest_kroft.model.uniqueness import UniqueSet, duplicates, may_repeat, sets_at_risk, tokens
 
@@ -27,7 +27,7 @@ def check_insert(state: State, op: Insert) -> None:
         )
     _check_given(state, table, op, op.count)
     _check_parents_given(table, table.foreign_keys, op, "insert into")
-    _check_capacity(state, table, table.columns, op.first + op.count - 1, given={*op.cells, *op.parents})
+    _check_capacity(state, table, table.columns, op.first + op.count - 1, _given(table, op))
     written = [column.id for column in table.columns]
     _check_unique(state, op, range(op.first, op.first + op.count), written)
 
@@ -40,7 +40,7 @@ def check_update(state: State, op: Update) -> None:
     for column in columns:
         if reason := table.unwritable(column):
             raise Protected(op.table, column.name, reason)
-    if unsaid := set(op.cells).union(op.parents).difference(op.columns, _stamped(table)):
+    if unsaid := _given(table, op).difference(op.columns, _stamped(table)):
         raise NotApplicable(
             f"the update of {op.table!r} gives values for {sorted(unsaid)}, which it does not name"
         )
@@ -103,6 +103,12 @@ def check_stamps(first: int | None, step: int = 0, count: int = 1) -> None:
                 f"the stamp {stamp}, in microseconds since 1970, is outside the years 1 to 9999; "
                 "give an earlier or later one, or a smaller step"
             )
+
+
+def _given(table: TableState, op: Insert | Update) -> set[str]:
+    """The names of the columns that an operation gives cells or parents for."""
+    keys = [table.foreign_key(label) for label in op.parents]
+    return {*op.cells, *(table.by_id(number).name for key in keys for number in key.columns)}
 
 
 def _stamped(table: TableState) -> tuple[str, ...]:
@@ -192,26 +198,69 @@ def _check_labels(state: State, column: ColumnState, texts: Iterable[str | None]
 
 
 def _check_parents_exist(state: State, table: TableState, op: Insert | Update) -> None:
-    """Whether cells given on purpose to foreign keys are those of rows that are there."""
+    """Whether foreign keys lead to rows that are there, where their cells do not all come from one parent."""
+    given = _given(table, op)
     for key in table.foreign_keys:
         columns = [table.by_id(number) for number in key.columns]
-        if not any(column.name in op.cells for column in columns):
+        mixed = len(columns) > 1 and any(column.name in given for column in columns)
+        moving = isinstance(op, Update) and _moves_own(state, table, key, op)
+        if not (mixed or moving or any(column.name in op.cells for column in columns)):
+            continue
+        # Within a transaction the server looks for the rows of a deferred key at its end only.
+        if op.session and key.definition.deferred:
             continue
         # The rows themselves may be their parents.
         after = write_alone(state, op)
-        parent, targets = after.target(key)
-        readers = after.readers(parent, targets)
-        held = {key_tokens(parent.texts(row, readers), targets) for row in parent.rows}
-        written = after.table(op.table)
-        own = after.readers(written, columns)
-        numbers = range(op.first, op.first + op.count) if isinstance(op, Insert) else op.rows
-        for number in numbers:
-            texts = written.texts(written.rows[number], own)
-            if None not in texts and key_tokens(texts, targets) not in held:
-                said = repr(texts[0]) if len(texts) == 1 else repr(texts)
-                raise NotApplicable(
-                    f"{table.label(key)!r} references {parent.definition.name!r}, which has no row {said}"
-                )
+        _check_key_leads(after, after.table(op.table), key, _numbers(op))
+
+
+def _numbers(op: Insert | Update) -> Sequence[int]:
+    return range(op.first, op.first + op.count) if isinstance(op, Insert) else op.rows
+
+
+def check_deferred(after: State, writes: Iterable[RowWrite]) -> None:
+    """Whether the rows that a transaction wrote have the parents which deferred foreign keys want.
+
+    ``after`` is the state that its commit makes.
+    """
+    for done in writes:
+        if isinstance(done, Delete):
+            continue
+        table = after.table(done.table)
+        there = [number for number in _numbers(done) if number in table.rows]
+        for key in table.foreign_keys:
+            if key.definition.deferred:
+                _check_key_leads(after, table, key, there)
+
+
+def _check_key_leads(state: State, table: TableState, key: ForeignKeyState, numbers: Iterable[int]) -> None:
+    """Whether the cells of a foreign key in some rows are those of rows that are there."""
+    parent, targets = state.target(key)
+    readers = state.readers(parent, targets)
+    held = {key_tokens(parent.texts(row, readers), targets) for row in parent.rows}
+    own = state.readers(table, [table.by_id(number) for number in key.columns])
+    for number in numbers:
+        texts = table.texts(table.rows[number], own)
+        if key.definition.full and None in texts and set(texts) != {None}:
+            raise NotApplicable(
+                f"{table.label(key)!r} of {table.definition.name!r} is NULL as a whole or not at all "
+                f"(MATCH FULL), and would be {texts!r}"
+            )
+        if None not in texts and key_tokens(texts, targets) not in held:
+            said = repr(texts[0]) if len(texts) == 1 else repr(texts)
+            raise NotApplicable(
+                f"{table.label(key)!r} references {parent.definition.name!r}, which has no row {said}"
+            )
+
+
+def _moves_own(state: State, table: TableState, key: ForeignKeyState, op: Update) -> bool:
+    """Whether an update changes the keys that other rows of the same table get by it."""
+    parent, targets = state.target(key)
+    return (
+        parent.birth == table.birth
+        and table.label(key) in op.parents
+        and any(target.name in op.columns for target in targets)
+    )
 
 
 def _check_parents_given(
@@ -251,7 +300,8 @@ def _check_capacity(
 
 
 def _check_fresh(state: State, table: TableState, op: Update, columns: list[ColumnState]) -> None:
-    need = [c for c in columns if c.unique and c.name not in op.cells and c.name not in op.parents]
+    given = _given(table, op)
+    need = [c for c in columns if c.unique and c.name not in given]
     if need and op.fresh is None:
         raise NotApplicable(f"the update of the unique column {need[0].name!r} needs fresh row numbers")
     if op.fresh is not None and op.fresh < table.next_row:
@@ -292,7 +342,7 @@ def _check_unique(
     state: State, op: Insert | Update, numbers: Sequence[int], written: Collection[int]
 ) -> None:
     table = state.table(op.table)
-    given = {*op.cells, *op.parents}
+    given = _given(table, op)
     # To fold the operation once more costs as much as the operation: not where every value is a new one.
     if not may_repeat(table, written, given):
         return

@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable
 
 from pytest_kroft.errors import NotApplicable, listing
-from pytest_kroft.model.check_rows import check_stamps
+from pytest_kroft.model.check_rows import check_deferred, check_stamps
 from pytest_kroft.model.fold_rows import write
 from pytest_kroft.model.operations import (
     SCHEMA_KINDS,
     Begin,
+    Commit,
     Observed,
     Operation,
     RollbackTo,
@@ -43,6 +44,8 @@ def check_session(state: State, op: SessionOperation) -> None:
         _check_begin(state, op)
         return
     session = _open_session(state, op.session)
+    if isinstance(op, Commit):
+        check_deferred(seen(state, op.session), session.operations)
     if isinstance(op, Savepoint):
         check_identifier(op.name, "a savepoint")
     known = dict(session.savepoints)
@@ -59,6 +62,9 @@ def check_write(state: State, op: RowWrite, check_one: CheckWrite) -> None:
     if op.session:
         _open_session(state, op.session)
         _check_plain(state, op)
+    elif state.table(op.table).definition.triggers:
+        what = f"table {op.table!r} cannot be written, whose triggers may write other tables"
+        _check_nothing_written(state, what)
     own = seen(state, op.session)
     check_one(own, op)
     for number in state.sessions:
@@ -106,6 +112,15 @@ def _open_session(state: State, number: int) -> Session:
 def _check_plain(state: State, op: RowWrite) -> None:
     """What is written in a session has to be known before it commits, and to wait for nothing unknown."""
     table = state.table(op.table)
+    if triggers := table.definition.triggers:
+        raise NotApplicable(
+            f"table {op.table!r} cannot be written in session {op.session}: what its trigger {triggers[0]!r} "
+            "changes is known when it is done, and not before; write it in no session"
+        )
+    if table.definition.closed:
+        raise NotApplicable(
+            f"table {op.table!r} cannot be written in session {op.session}: {table.definition.closed}"
+        )
     for column in table.columns:
         if column.computed and column.computed.function is None:
             raise NotApplicable(

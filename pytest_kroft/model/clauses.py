@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pytest_kroft.errors import DefinitionError
 
@@ -65,6 +66,8 @@ def split_clauses(text: str) -> Clauses:
     that kroft does not understand although it decides which values the column holds.
     """
     text = text.strip()
+    if not text:
+        return Clauses()
     masked = _masked(text)
     found: dict[str, str | bool] = {}
     for clause, pattern in _CLAUSES.items():
@@ -109,9 +112,12 @@ def both(*checks: str | None) -> str:
     return given[0] if len(given) == 1 else " AND ".join(f"({check})" for check in given)
 
 
+@lru_cache(maxsize=1024)
 def without_not_null(check: str | None, column: str) -> tuple[str | None, bool]:
     """A condition without ``column IS NOT NULL`` among what it demands, and whether that was there."""
-    parts = _conjuncts(check or "")
+    if not check:
+        return check, False
+    parts = _conjuncts(check)
     pattern = rf"\s*({IDENTIFIER})\s+(?:IS\s+NOT\s+NULL|NOTNULL)\s*"
     matches = [re.fullmatch(pattern, part, re.IGNORECASE) for part in parts]
     kept = [p for p, m in zip(parts, matches, strict=True) if not m or unquote(m[1]) != column]
@@ -175,6 +181,11 @@ def one_column(constraint: str) -> OneColumn | None:
     pattern = rf"\s*{NAMED}FOREIGN\s+KEY\s*\(\s*({IDENTIFIER})\s*\)\s*REFERENCES\b(.*)"
     foreign = re.fullmatch(pattern, constraint, re.IGNORECASE | re.DOTALL)
     return OneColumn(unquote(foreign[1]), references=foreign[2].strip()) if foreign else None
+
+
+def is_check(constraint: str) -> bool:
+    """Whether a table constraint is a CHECK or an EXCLUDE: a rule that kroft may not understand."""
+    return re.match(rf"\s*{NAMED}(?:CHECK|EXCLUDE)\b", constraint, re.IGNORECASE) is not None
 
 
 def table_check(constraint: str) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
-from pytest_kroft.model.consequences import follow
+from pytest_kroft.model.consequences import follow, held_as
 from pytest_kroft.model.operations import Cells, Delete, Insert, Observed, Parents, RowWrite, Update
 from pytest_kroft.model.rows import Address, Cell, Row, Rows
 from pytest_kroft.model.state import ForeignKeyState, State, TableState, Text
@@ -117,6 +117,8 @@ def given_cells(
     if not parents:
         return given
     keys = [(table.foreign_key(label), numbers) for label, numbers in parents.items()]
+    # What a row refers to in its own table may be what its other parents say.
+    keys.sort(key=lambda item: item[0].definition.table == table.definition.name)
     found: dict[int, list[Any]] = {}
     for key, numbers in keys:
         _read_parents(state, table, key, numbers, rows, found)
@@ -138,14 +140,21 @@ def _read_parents(
 ) -> None:
     """Read the cells of a foreign key where there is a parent."""
     parent, targets = state.target(key)
-    # A row may refer to itself, or to another one that the same operation writes.
-    own = {row.number: row for row in rows} if parent.birth == table.birth else {}
+    own: dict[int, Row] = {}
+    if parent.birth == table.birth:
+        # A row may refer to itself, or to another one that the same operation writes.
+        own = {row.number: row.with_cells(_said(found, index)) for index, row in enumerate(rows)}
     readers = state.readers(parent, targets)
-    for number, read in zip(key.columns, readers, strict=True):
-        texts = found.setdefault(number, [_UNSAID] * len(rows))
+    for number, target, read in zip(key.columns, targets, readers, strict=True):
+        column, texts = table.by_id(number), found.setdefault(number, [_UNSAID] * len(rows))
         for index, place in enumerate(numbers):
             if place is not None:
-                texts[index] = read(parent.rows[place] if place in parent.rows else own[place])
+                text = read(parent.rows[place] if place in parent.rows else own[place])
+                texts[index] = held_as(text, target, column)
+
+
+def _said(found: Mapping[int, Sequence[Any]], index: int) -> dict[int, Text]:
+    return {number: texts[index] for number, texts in found.items() if texts[index] is not _UNSAID}
 
 
 def _read_nulls(
@@ -200,10 +209,10 @@ def observe(state: State, op: Observed) -> State:
             if number in table.rows
             else Row(number, op.stamp or 0, cells)
         )
-    if op.by == "test":
-        table = _remember(table, given)
+    table = _remember(table, given)
     highest = max(op.rows, default=0) + 1
     table = replace(
         table, rows=table.rows.remove(op.removed).put(rows), next_row=max(table.next_row, highest)
     )
-    return _raise_identities(state, table, rows)
+    after = _raise_identities(state, table, rows)
+    return after if op.stamp is None else advance(after, op.stamp)

@@ -160,8 +160,7 @@ def _parents_first(tables: Sequence[TableDefinition]) -> list[TableDefinition]:
 
 
 def _parents(table: TableDefinition) -> set[str]:
-    references = [column.reference.table for column in table.columns if column.reference]
-    return set(references) - {table.name}
+    return {key.table for key in table.foreign_keys} - {table.name}
 
 
 default_registry = Registry()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pytest_kroft.errors import NotApplicable, UnknownColumn, UnknownTable, UnknownType
+from pytest_kroft.model.clauses import is_check, mentions
 from pytest_kroft.model.clock import stamp_text
 from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.expressions import Computed
@@ -146,6 +147,23 @@ class TableState:
         """The foreign keys that a column is part of."""
         return tuple(key for key in self.foreign_keys if column.id in key.columns)
 
+    def rivals(self, key: ForeignKeyState) -> tuple[ForeignKeyState, ...]:
+        """The other foreign keys to the same table that a check names with this one: it may want two rows."""
+        others = [
+            other
+            for other in self.foreign_keys
+            if other != key and other.definition.table == key.definition.table
+        ]
+        if not others:
+            return ()
+        checks = [text for text in self.definition.constraints if is_check(text)]
+        named = [{c.id for c in self.columns if mentions(text, c.birth.name)} for text in checks]
+        return tuple(
+            other
+            for other in others
+            if any(ids.intersection(key.columns) and ids.intersection(other.columns) for ids in named)
+        )
+
     def partners(self, column: ColumnState) -> tuple[ColumnState, ...]:
         """The columns that change together with one, itself among them, in the table's order.
 
@@ -154,7 +172,8 @@ class TableState:
         found, waiting = {column.id}, [column]
         while waiting:
             one = waiting.pop()
-            joined = {number for key in self.keys_of(one) for number in key.columns}
+            keys = [other for key in self.keys_of(one) for other in (key, *self.rivals(key))]
+            joined = {number for key in keys for number in key.columns}
             for other in self.columns:
                 together = one.definition.together and one.definition.together == other.definition.together
                 if other.id not in found and (together or other.id in joined):

@@ -94,14 +94,12 @@ class TableDefinition:
         self._check_constraints()
         self._take_constraints()
         # PostgreSQL makes the columns of a PRIMARY KEY constraint NOT NULL by itself.
-        object.__setattr__(
-            self,
-            "columns",
-            tuple(
-                replace(column, nullable=False) if column.name in self.key else column
-                for column in self.columns
-            ),
+        key = self.key
+        columns = tuple(
+            replace(column, nullable=False) if column.name in key and column.nullable else column
+            for column in self.columns
         )
+        object.__setattr__(self, "columns", columns)
         self._check_updated_at()
         self._check_key()
 

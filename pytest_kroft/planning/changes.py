@@ -26,6 +26,7 @@ from pytest_kroft.model.operations import (
 from pytest_kroft.model.state import ColumnState, State, TableState
 from pytest_kroft.model.types import MAX_IDENTIFIER_BYTES, SqlType, parse_type
 from pytest_kroft.model.values import Birth, column_values
+from pytest_kroft.planning.inventions import invented
 
 Plan = Callable[[State, TableState, Choices], Sequence[Operation]]
 LONGEST_NUMBER = 4
@@ -36,6 +37,11 @@ NOTHING: Sequence[Operation] = ()
 def reserved_columns(table: TableState) -> list[ColumnDefinition]:
     """The reserved columns that were never added: evolution may add them under any adding hazard."""
     return [c for c in table.definition.reserved if not table.births.get(c.name) and not table.has(c.name)]
+
+
+def addable_columns(table: TableState) -> list[ColumnDefinition]:
+    """The columns that evolution may add: reserved ones, or what a person might add to an adopted table."""
+    return reserved_columns(table) or (invented(table) if table.adopted else [])
 
 
 def fresh_name(base: str, taken: Sequence[str]) -> str:
@@ -71,24 +77,24 @@ def _first_fit(state: State, choices: Choices, candidates: Sequence[Operation]) 
 
 
 def add_column(state: State, table: TableState, choices: Choices) -> Sequence[Operation]:
-    """A reserved column that may be NULL and has no default."""
-    plain = [c for c in reserved_columns(table) if c.nullable and c.default is None and not c.generated]
+    """A column that may be NULL and has no default: a reserved one, or one that is invented."""
+    plain = [c for c in addable_columns(table) if c.nullable and c.default is None and not c.generated]
     return _first_fit(state, choices, [AddColumn(table.definition.name, column) for column in plain])
 
 
 def add_column_default(state: State, table: TableState, choices: Choices) -> Sequence[Operation]:
-    """A reserved column with a constant default, its own or one that kroft adds."""
+    """A column with a constant default, its own or one that kroft adds."""
     return _first_fit(state, choices, _with_default(state, table, nullable=True))
 
 
 def add_column_not_null(state: State, table: TableState, choices: Choices) -> Sequence[Operation]:
-    """A reserved column that is NOT NULL, with a constant default."""
+    """A column that is NOT NULL, with a constant default."""
     return _first_fit(state, choices, _with_default(state, table, nullable=False))
 
 
 def _with_default(state: State, table: TableState, *, nullable: bool) -> list[Operation]:
     added: list[Operation] = []
-    for column in reserved_columns(table):
+    for column in addable_columns(table):
         computed_or_ruled = column.generated or column.identity or column.unique or column.references
         if (
             computed_or_ruled
@@ -236,6 +242,9 @@ def enum_value(state: State, table: TableState, choices: Choices) -> Sequence[Op
 
 def rename_table(state: State, table: TableState, choices: Choices) -> Sequence[Operation]:
     """A table gets another name."""
+    if any(other.definition.triggers for other in state.tables.values()):
+        # Their code may name the table.
+        return NOTHING
     if table.birth.count > 1:
         # With neither its identity nor its name left, a reader could not find it again by any means.
         return NOTHING
@@ -256,6 +265,9 @@ def _former_names(table: TableState) -> list[str]:
 def recreate_table(state: State, table: TableState, choices: Choices) -> Sequence[Operation]:
     """A table is dropped and created anew, as it was defined."""
     del choices
+    if table.adopted:
+        # There is more to it than its definition says.
+        return NOTHING
     operations: list[Operation] = [DropTable(table.definition.name), CreateTable(table.definition)]
     return operations if all_apply(state, operations) else NOTHING
 

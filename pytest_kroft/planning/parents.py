@@ -12,6 +12,8 @@ from pytest_kroft.model.sessions import written
 from pytest_kroft.model.state import ColumnState, ForeignKeyState, State, TableState
 
 Numbers = tuple[int | None, ...]
+_HELD = object()
+"""Stands for whatever another parent says."""
 
 
 def draw_parents(
@@ -37,19 +39,21 @@ def draw_parents(
     Raises:
         NotApplicable: where a row needs a parent and there is none.
     """
-    parents: dict[str, Numbers] = {}
     drawn: list[tuple[ForeignKeyState, Numbers]] = []
-    for key in table.foreign_keys:
+    waiting = [key for key in table.foreign_keys if _is_drawn(table, key, given, only)]
+    while waiting:
+        key, *waiting = waiting
         columns = [table.by_id(number) for number in key.columns]
-        if any(column.name in given for column in columns):
-            continue
-        if only is not None and not any(column.name in only for column in columns):
-            continue
         wanted = _wanted(state, table, columns, rows, revision)
-        numbers = _draw(state, table, key, rows, wanted, drawn, choices)
-        drawn.append((key, numbers))
-        parents[table.label(key)] = numbers
-    return parents
+        drawn.append((key, _draw(state, table, key, rows, wanted, drawn, waiting, choices)))
+    return {table.label(key): numbers for key, numbers in drawn}
+
+
+def _is_drawn(
+    table: TableState, key: ForeignKeyState, given: Collection[str], only: Collection[str] | None
+) -> bool:
+    names = [table.by_id(number).name for number in key.columns]
+    return not any(name in given for name in names) and (only is None or any(name in only for name in names))
 
 
 def _wanted(
@@ -70,14 +74,19 @@ def _draw(
     rows: Sequence[int],
     wanted: Sequence[bool],
     drawn: Sequence[tuple[ForeignKeyState, Numbers]],
+    waiting: Sequence[ForeignKeyState],
     choices: Choices,
 ) -> Numbers:
-    numbers = _candidates(state, table, key)
-    if not numbers and any(wanted):
-        return _without_parents(state, table, key, rows, wanted)
+    numbers = _agreeing(state, table, key, _candidates(state, table, key), waiting)
     overlapping = [(other, chosen) for other, chosen in drawn if set(other.columns).intersection(key.columns)]
+    own = key.definition.table == table.definition.name
+    if not numbers and any(wanted) and (own or not overlapping):
+        return _without_parents(state, table, key, rows, wanted)
     if overlapping:
         return _fitting(state, table, key, numbers, wanted, overlapping, choices)
+    rivals = [chosen for other, chosen in drawn if other in table.rivals(key)]
+    if rivals:
+        return _others(table, key, numbers, wanted, rivals, choices)
     if _alone(table, key):
         return _apart(numbers, wanted, choices)
     return tuple(choices.one_of(numbers) if want else None for want in wanted)
@@ -102,9 +111,51 @@ def _candidates(state: State, table: TableState, key: ForeignKeyState) -> list[i
     return free or list(found)
 
 
+def _agreeing(
+    state: State,
+    table: TableState,
+    key: ForeignKeyState,
+    numbers: list[int],
+    waiting: Sequence[ForeignKeyState],
+) -> list[int]:
+    """Those rows with which foreign keys that share columns and are drawn later find a parent, if any do."""
+    for other in waiting:
+        shared = [number for number in key.columns if number in other.columns]
+        if not shared or _can_be_null(table, other, dict.fromkeys(shared, _HELD)):
+            continue
+        held = [_key_of(state, other, number) for number in _candidates(state, table, other)]
+        allowed = {tuple(cells[number] for number in shared) for cells in held}
+        found = [(number, _key_of(state, key, number)) for number in numbers]
+        fit = [number for number, cells in found if tuple(cells[n] for n in shared) in allowed]
+        numbers = fit or numbers
+    return numbers
+
+
 def _alone(table: TableState, key: ForeignKeyState) -> bool:
     """Whether no two rows may have the same parent."""
     return any(set(ids) <= set(key.columns) for ids in table.uniques)
+
+
+def _others(
+    table: TableState,
+    key: ForeignKeyState,
+    numbers: Sequence[int],
+    wanted: Sequence[bool],
+    rivals: Sequence[Numbers],
+    choices: Choices,
+) -> Numbers:
+    """Parents that are not those of the foreign keys which a check names with this one."""
+    found: list[int | None] = []
+    for index, want in enumerate(wanted):
+        taken = {chosen[index] for chosen in rivals}
+        free = [number for number in numbers if number not in taken]
+        if want and not free and not _can_be_null(table, key):
+            raise NotApplicable(
+                f"{table.label(key)!r} of {table.definition.name!r} needs another row of "
+                f"{key.definition.table!r} than its other foreign keys; insert one there first"
+            )
+        found.append(choices.one_of(free) if want and free else None)
+    return tuple(found)
 
 
 def _apart(numbers: Sequence[int], wanted: Sequence[bool], choices: Choices) -> Numbers:
@@ -123,18 +174,16 @@ def _fitting(
     choices: Choices,
 ) -> Numbers:
     """Parents that agree with those of foreign keys which share columns with this one."""
-    found = []
+    found: list[int | None] = []
     for index, want in enumerate(wanted):
-        said: dict[int, object] = {}
-        for other, chosen in overlapping:
-            place = chosen[index]
-            if place is not None:
-                said |= _key_of(state, other, place)
+        said = _said(state, key, [(other, chosen[index]) for other, chosen in overlapping])
         fit = [
             number
             for number in numbers
             if all(said.get(column, value) == value for column, value in _key_of(state, key, number).items())
         ]
+        if _alone(table, key):
+            fit = [number for number in fit if number not in found] or fit
         if not fit and not _can_be_null(table, key, said):
             raise NotApplicable(
                 f"{table.label(key)!r} of {table.definition.name!r} needs a row of "
@@ -152,13 +201,28 @@ def _key_of(state: State, key: ForeignKeyState, number: int) -> dict[int, object
     return dict(zip(key.columns, tokens, strict=True))
 
 
-def _can_be_null(table: TableState, key: ForeignKeyState, said: Collection[int] = ()) -> bool:
-    """Whether the foreign key can refer to nothing: a column of it that nothing else decides is NULL."""
+def _said(
+    state: State, key: ForeignKeyState, chosen: Sequence[tuple[ForeignKeyState, int | None]]
+) -> dict[int, object]:
+    """What the parents of other foreign keys say of this one's columns, by their ids; None is NULL."""
+    said: dict[int, object] = {}
+    for other, place in chosen:
+        if place is None:
+            said |= dict.fromkeys(other.columns) if other.definition.full else {}
+        elif place in state.target(other)[0].rows:
+            # A new row that refers to itself says nothing.
+            said |= _key_of(state, other, place)
+    return {number: held for number, held in said.items() if number in key.columns}
+
+
+def _can_be_null(table: TableState, key: ForeignKeyState, said: Mapping[int, object] | None = None) -> bool:
+    """Whether the foreign key can refer to nothing, where other ones have decided some of its columns."""
+    said = said or {}
     columns = [table.by_id(number) for number in key.columns if number not in said]
-    if key.definition.full and said:
-        return False
     free = [column.nullable and not column.definition.filled for column in columns]
-    return all(free) if key.definition.full else any(free)
+    if key.definition.full:
+        return all(free) and all(held is None for held in said.values())
+    return any(free) or None in said.values()
 
 
 def _without_parents(

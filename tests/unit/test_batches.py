@@ -11,7 +11,7 @@ from pytest_kroft.model.clock import START
 from pytest_kroft.model.operations import Insert
 from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.model.timeline import Timeline
-from pytest_kroft.planning.batches import BatchGenerator, Craft, draw_parents
+from pytest_kroft.planning.batches import BatchGenerator, Craft
 from tests.definitions import CUSTOMERS, LOG, ORDERS, PAIRS, Column, timeline
 
 COUNTED = TableDefinition(
@@ -115,15 +115,6 @@ def test_a_parent_that_must_be_and_is_not_there_is_named():
     made = timeline(CUSTOMERS, PAIRS)
     with pytest.raises(NotApplicable, match="'left' of 'pairs' needs a row of 'customers': it is empty"):
         generator(made).plan("pairs", 1)
-
-
-def test_parents_are_drawn_for_what_is_not_given_and_wanted():
-    made = timeline(CUSTOMERS, ORDERS, rows=2)
-    table = made.state.table("orders")
-    choices = SeededChoices(1)
-    assert draw_parents(made.state, table, 2, choices, {"customer_id": ()}) == {}
-    assert draw_parents(made.state, table, 2, choices, {}, only=["paid"]) == {}
-    assert len(draw_parents(made.state, table, 2, choices, {}, only=["customer_id"])["customer_id"]) == 2
 
 
 def test_rows_given_on_purpose_are_spelled_and_completed():

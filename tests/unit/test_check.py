@@ -35,6 +35,7 @@ from pytest_kroft.model.operations import (
     DropTable,
     DropType,
     Insert,
+    Migrate,
     Operation,
     RenameColumn,
     RenameTable,
@@ -118,6 +119,7 @@ REFUSED: list[tuple[Operation, type[Exception], list[str]]] = [
             RenameTable("nowhere", "x"),
             AddColumn("nowhere", NOTE),
             DropColumn("nowhere", "x"),
+            Migrate("app:upgrade", dropped=("nowhere",)),
             RenameColumn("nowhere", "x", "y"),
             AlterType("nowhere", "x", "int"),
             SetDefault("nowhere", "x", None),
@@ -132,7 +134,7 @@ REFUSED: list[tuple[Operation, type[Exception], list[str]]] = [
     (
         CreateTable(TableDefinition("t", [Column("a", "int", references="log")])),
         NotApplicable,
-        ["'log'", "one unique"],
+        ["'log'", "must be unique columns"],
     ),
     (CreateTable(TableDefinition("t", [Column("a", "int", references="pairs")])), NotApplicable, ["'pairs'"]),
     (

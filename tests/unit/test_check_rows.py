@@ -23,6 +23,7 @@ from pytest_kroft.model.operations import (
 )
 from pytest_kroft.model.state import State
 from pytest_kroft.model.tables import TableDefinition
+from pytest_kroft.model.timeline import Timeline
 from tests.definitions import CUSTOMERS, LOG, ORDERS, PAIRS, TREE, Column, timeline
 
 SMALL = TableDefinition(
@@ -275,3 +276,65 @@ def test_a_cell_is_spelled_as_the_server_prints_it(column, text, spelled):
     with pytest.raises(NotApplicable, match=f"is spelled '{text}', and the server prints it as '{spelled}'"):
         check(state, insert)
     check(state, replace(insert, cells={column: (spelled,)}))
+
+
+PLACES = TableDefinition(
+    "places",
+    [Column("id", "int", primary_key=True), Column("x", "int"), Column("y", "int")],
+    constraints=["UNIQUE (x, y)"],
+)
+
+
+def visits(*constraints: str, unique: bool = False) -> Timeline:
+    """Places (1, 1) and (5, 2), and a table that refers to them by two columns."""
+    columns = [Column("id", "int", primary_key=True), Column("a", "int"), Column("b", "int", unique=unique)]
+    columns += [Column("c", "int"), Column("d", "int", references="places")]
+    made = timeline(PLACES, TableDefinition("visits", columns, constraints=constraints))
+    made.apply(Insert("places", 1, 2, START, cells={"x": ("1", "5"), "y": ("1", "2")}))
+    return made
+
+
+PAIR = "FOREIGN KEY (a, b) REFERENCES places (x, y)"
+
+
+def test_the_columns_of_a_foreign_key_are_given_by_its_parent():
+    made = visits(PAIR, unique=True)
+    parents = {"a, b": (1,), "d": (None,)}
+    made.apply(Insert("visits", 1, 1, START, parents=parents))
+    with pytest.raises(NotApplicable, match="would repeat a unique value: b 1"):
+        check(made.state, Insert("visits", 2, 1, START, parents=parents))
+    check(made.state, Update("visits", (1,), ("a", "b"), 1, START, parents={"a, b": (2,)}))
+    with pytest.raises(NotApplicable, match=r"gives values for .'a', 'b'., which it does not name"):
+        check(made.state, Update("visits", (1,), ("c",), 1, START, parents={"a, b": (2,)}))
+
+
+@pytest.mark.parametrize(
+    "other, parents",
+    [
+        ("FOREIGN KEY (a, c) REFERENCES places (x, y) MATCH FULL", {"a, b": (1,), "a, c": (None,)}),
+        ("FOREIGN KEY (b, c) REFERENCES places (x, y)", {"a, b": (2,), "b, c": (1,)}),
+    ],
+)
+def test_parents_that_contradict_each_other_are_refused(other, parents):
+    made = visits(PAIR, other)
+    insert = Insert("visits", 1, 1, START, parents={**parents, "d": (None,)})
+    with pytest.raises(NotApplicable, match=r"which has no row|NULL as a whole or not at all"):
+        check(made.state, insert)
+
+
+def test_an_update_that_moves_the_keys_it_refers_to_is_refused():
+    tree = TableDefinition(
+        "codes",
+        [
+            Column("id", "int", primary_key=True),
+            Column("code", "int", unique=True),
+            Column("above", "int", references="codes (code)"),
+        ],
+    )
+    made = timeline(tree)
+    made.apply(Insert("codes", 1, 2, START, parents={"above": (None, None)}))
+    both = Update("codes", (1,), ("code", "above"), 1, START, fresh=3, parents={"above": (1,)})
+    with pytest.raises(NotApplicable, match="'above' references 'codes', which has no row"):
+        check(made.state, both)
+    check(made.state, replace(both, parents={"above": (None,)}))
+    check(made.state, replace(both, columns=("above",), fresh=None))

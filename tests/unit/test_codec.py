@@ -27,7 +27,7 @@ from pytest_kroft.model.operations import (
     kind,
 )
 from pytest_kroft.model.tables import SampledDefinition
-from tests.definitions import FEW, MODEST, TABLES, Column, drive, timeline
+from tests.definitions import FEW, LEVEL, MODEST, MOOD, TABLES, Column, drive, timeline
 from tests.samples import SAMPLES
 
 
@@ -62,6 +62,11 @@ STRATEGIES = {
     "tuple[int, ...]": COUNTED,
     "tuple[str, ...]": st.lists(NAMES, max_size=3).map(tuple),
     "Cells": CELLS,
+    "Kept": st.dictionaries(NAMES, st.dictionaries(NAMES, NAMES, max_size=2), max_size=2),
+    "tuple[TableDefinition, ...]": st.lists(st.sampled_from(TABLES), max_size=2).map(tuple),
+    "tuple[EnumDefinition | SampledDefinition, ...]": st.lists(
+        st.sampled_from([MOOD, LEVEL]), max_size=2
+    ).map(tuple),
     "Parents": PARENTS,
     "TableDefinition": st.sampled_from(TABLES),
     "ColumnDefinition": st.sampled_from([column for table in TABLES for column in table.columns]),
@@ -145,7 +150,10 @@ WRONG: dict[str, list[Any]] = {
     "tuple[str, ...]": [None, "ab", [5], [None]],
     "Cells": [None, [], {"a": "xy"}, {"a": [5]}, {"a": [False]}, {"a": None}],
     "Parents": [None, [], {"a": 5}, {"a": ["5"]}, {"a": [True]}],
+    "Kept": [None, [], {"a": "b"}, {"a": {"b": 5}}, {"a": {"b": None}}],
     "TableDefinition": [None, "orders", [], 5],
+    "tuple[TableDefinition, ...]": [None, "orders", {}, [5], ["orders"]],
+    "tuple[EnumDefinition | SampledDefinition, ...]": [None, "mood", {}, [None]],
     "ColumnDefinition": [None, "a", [], True],
     "EnumDefinition | SampledDefinition": [None, "a", ["a"]],
     "Literal['server', 'test']": [None, "user", 5, []],

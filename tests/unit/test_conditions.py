@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_kroft.model.conditions import NO_CONDITION, Condition, parse_condition
+from pytest_kroft.model.conditions import NO_CONDITION, Condition, parse_condition, understood
 
 UNDERSTOOD = [
     ("c > 5", Condition(lower=(("5", False),))),
@@ -41,6 +41,16 @@ UNDERSTOOD = [
     ("C > 5 AND other > 3", Condition(lower=(("5", False),))),
     ("c IS NOT NULL AND c > 5", Condition(lower=(("5", False),))),
     ("c > 1 AND (c < 3 OR c > 5)", Condition(lower=(("1", False),))),
+    ("c IS NULL OR c > 5", Condition(lower=(("5", False),))),
+    ("((c > 5) OR (c IS NULL))", Condition(lower=(("5", False),))),
+    (
+        "((c IS NULL) OR ((c > 1) AND (c < 9)))",
+        Condition(lower=(("1", False),), upper=(("9", False),)),
+    ),
+    ("c = 'a' OR c = 'b'", Condition(allowed=("a", "b"))),
+    ("(((c)::text = 'a'::text) OR ((c)::text = ANY (ARRAY['b'::text])))", Condition(allowed=("a", "b"))),
+    ("(c = 1 OR c = 2) AND c <> 2", Condition(allowed=("1", "2"), excluded=("2",))),
+    ("(c IS NULL OR c = 1 OR c IN (2, 3))", Condition(allowed=("1", "2", "3"))),
 ]
 
 
@@ -67,3 +77,26 @@ def test_anything_else_is_left_to_the_server(check: str) -> None:
 @given(st.text(alphabet="c()<>=,'\" 01-:[]andorbetweeniy", max_size=40))
 def test_no_text_makes_it_fail(check: str) -> None:
     assert isinstance(parse_condition(check, "c"), Condition)
+
+
+WHOLE = [check for check, _ in UNDERSTOOD if "other" not in check and "OR c > 5" not in check]
+WHOLE += ["c IS NOT NULL", "((price > (0)::numeric))".replace("price", "c"), "((c >= 0) AND (c <= 100))"]
+
+
+@pytest.mark.parametrize("check", [check for check in WHOLE if "numeric(4,1)" not in check])
+def test_a_check_that_was_read_as_a_whole_is_understood(check: str) -> None:
+    assert understood(check, "c")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "c > 1 AND other > 3", "c > 1 AND f(c)", "c > 5 OR c < 2", "c = 1 OR c > 5", "c = 1 OR other = 2",
+        "c IS NULL", "c IS NULL OR other IS NULL", "c IS NULL OR c > other", "c IS NULL AND c > 1",
+        "c IS NOT NULL OR other IS NOT NULL", "(c IS NULL) = (other IS NULL)", "NOT c > 5",
+        "c > 5 AND c ~ '^a'", "c ~ E'x'", "c > (1.5)::integer", "c > (1.55)::numeric(4,1)",
+        "(c)::date > '2020-01-01'", "(c)::integer > 3", "c = 1 AND c IS NULL OR c = 2 AND other = 3",
+    ],
+)  # fmt: skip
+def test_a_check_with_a_part_left_out_is_not_understood(check: str) -> None:
+    assert not understood(check, "c")

@@ -363,3 +363,40 @@ def test_a_unique_column_beyond_the_definition_never_repeats_either():
 def test_types_come_and_go():
     state = timeline(LOG).state
     assert (state.types[MOOD.name], state.types[LEVEL.name]) == (MOOD, LEVEL)
+
+
+PLACES = TableDefinition(
+    "places",
+    [
+        Column("id", "int", primary_key=True),
+        Column("country", "text", samples=("DE", "FR", None), together="place"),
+        Column("note", "text"),
+        Column("city", "text", samples=("Berlin", "Paris", None), together="place"),
+    ],
+)
+
+
+def test_samples_of_a_group_change_together():
+    state = timeline(PLACES).state
+    state = apply(state, Insert("places", 1, 60, START))
+    pairs = {("DE", "Berlin"), ("FR", "Paris"), (None, None)}
+    before = [(row[1], row[3]) for row in state.contents("places")]
+    assert set(before) == pairs
+    rows = tuple(range(1, 61))
+    one = Update("places", rows, ("country",), 1, START)
+    assert not applies(state, one)
+    assert applies(state, Update("places", rows, ("note",), 1, START))
+    both = Update("places", rows, ("country", "city"), 1, START)
+    assert applies(state, both)
+    after = [(row[1], row[3]) for row in apply(state, both).contents("places")]
+    assert set(after) == pairs
+    assert after != before
+
+
+def test_a_filled_column_takes_no_null():
+    table = TableDefinition("t", [Column("id", "int", primary_key=True), Column("a", "int", filled=True)])
+    state = timeline(table).state
+    assert not applies(state, Insert("t", 1, 1, START, cells={"a": (None,)}))
+    assert applies(state, Insert("t", 1, 1, START, cells={"a": ("1",)}))
+    held = apply(state, Insert("t", 1, 200, START))
+    assert None not in column_of(held, "t", "a")

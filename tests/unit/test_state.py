@@ -101,7 +101,7 @@ def test_an_enum_is_found_by_the_type_of_a_column(state):
 
 
 def test_the_foreign_keys_that_lead_to_a_table(state):
-    found = [(table.definition.name, column.name) for table, column in state.references_to("customers")]
+    found = [(table.definition.name, table.label(key)) for table, key in state.references_to("customers")]
     assert found == [("orders", "customer_id"), ("pairs", "left")]
     assert state.references_to("orders") == []
 

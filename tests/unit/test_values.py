@@ -304,3 +304,51 @@ def test_only_the_first_cells_are_asked_for_twice() -> None:
     made = values("integer", generator)
     made.texts(1, 5)
     assert calls == [1, 1, 2, 2, 3, 3, 4, 5]
+
+
+SAMPLES = ("x", None, "y", "z")
+
+
+def test_samples_are_the_only_values_of_a_column() -> None:
+    made = values("text", samples=SAMPLES)
+    held = made.texts(1, 200)
+    assert set(held) == set(SAMPLES)
+    assert [made.text(row) for row in range(1, 201)] == held
+    assert {made.text(1, revision) for revision in range(1, 60)} == set(SAMPLES)
+    assert values("text", samples=SAMPLES, seed=2).texts(1, 200) != held
+
+
+def test_unique_samples_are_used_once_each_and_then_there_are_no_more() -> None:
+    made = values("text", samples=("a", "b", "c", "d"), unique=True)
+    assert made.capacity == 4
+    assert sorted(map(str, made.texts(1, 4))) == ["a", "b", "c", "d"]
+    with pytest.raises(CapacityReached):
+        made.text(5)
+
+
+def test_samples_of_a_group_stay_together() -> None:
+    pairs = [("DE", "Berlin"), ("FR", "Paris"), ("IT", None)]
+    countries, cities = zip(*pairs, strict=True)
+    country = values("text", samples=countries, together="place", column=Birth("country"))
+    city = values("text", samples=cities, together="place", column=Birth("city"))
+    alone = values("text", samples=cities, column=Birth("city"))
+    for revision in (0, 1, 7):
+        held = [(country.text(row, revision), city.text(row, revision)) for row in range(1, 100)]
+        assert set(held) == set(pairs)
+    assert any((country.text(row), alone.text(row)) not in pairs for row in range(1, 100))
+    other = values("text", samples=cities, together="place", table=Birth("else"), column=Birth("city"))
+    assert any((country.text(row), other.text(row)) not in pairs for row in range(1, 100))
+
+
+def test_samples_are_of_one_type_only() -> None:
+    definition = ColumnDefinition("c", "text", samples=("7", "8"))
+    retyped = ColumnValues(1, TABLE, COLUMN, definition, parse_type("integer"))
+    assert {retyped.text(row) for row in range(1, 50)} - {"7", "8", None}
+
+
+def test_a_filled_column_allows_null_and_holds_none() -> None:
+    assert None in values("int").texts(1, 300)
+    assert None not in values("int", filled=True).texts(1, 300)
+    assert None not in values("int", filled=True, unique=True).texts(1, 300)
+    with pytest.raises(GeneratorError, match="returned None"):
+        values("int", lambda: None, filled=True).text(1)

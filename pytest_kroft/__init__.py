@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_kroft.adopting import Adopted
     from pytest_kroft.comparison import Comparison, Difference
     from pytest_kroft.database import KroftDB
     from pytest_kroft.errors import (
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
         register_table,
     )
     from pytest_kroft.model.state import State
-    from pytest_kroft.model.tables import EnumDefinition, TableDefinition
+    from pytest_kroft.model.tables import EnumDefinition, SampledDefinition, TableDefinition
     from pytest_kroft.model.values import Cell
     from pytest_kroft.planning.audit import LogEntry
     from pytest_kroft.planning.batches import BatchGenerator
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "adopting": ("Adopted",),
     "comparison": ("Comparison", "Difference"),
     "database": ("KroftDB",),
     "errors": (
@@ -117,7 +119,7 @@ _HOMES = {
     ),
     "model.registry": ("Registry", "default_registry", "register_column", "register_enum", "register_table"),
     "model.state": ("State",),
-    "model.tables": ("EnumDefinition", "TableDefinition"),
+    "model.tables": ("EnumDefinition", "SampledDefinition", "TableDefinition"),
     "model.values": ("Cell",),
     "planning.audit": ("LogEntry",),
     "planning.batches": ("BatchGenerator",),
@@ -139,6 +141,7 @@ __all__ = [
     "TOLERANCES",
     "AddColumn",
     "AddEnumValue",
+    "Adopted",
     "AlreadyExists",
     "AlterType",
     "BatchGenerator",
@@ -185,6 +188,7 @@ __all__ = [
     "RenameColumn",
     "RenameTable",
     "RowsRefused",
+    "SampledDefinition",
     "SchemaManager",
     "SeededChoices",
     "ServerFailed",

@@ -156,12 +156,13 @@ def _edited(column: ColumnDefinition, said: ColumnDefinition | None) -> ColumnDe
 
 
 def operations(connection: Connection, state: State, adopted: Adopted) -> Iterator[Operation]:
-    """What brings adopted definitions into a state: types, tables, and the rows that the server has."""
+    """What brings adopted definitions into a state that lacks them: types, tables, and their rows."""
     for definition in adopted.types:
         if definition.name not in state.types:
             yield CreateType(definition, adopted=True)
-    held = _with_rows(connection, adopted.tables)
-    for table in adopted.tables:
+    new = [table for table in adopted.tables if table.name not in state.tables]
+    held = _with_rows(connection, new)
+    for table in new:
         operation = CreateTable(table, adopted=True)
         state = apply(state, operation)
         yield operation

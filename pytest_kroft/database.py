@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 
 from pytest_kroft.adopting import Adopted, Columns, Scratch, find, operations, undone
 from pytest_kroft.comparison import Comparison, compare
-from pytest_kroft.errors import DefinitionError, Mismatch, NotApplicable
+from pytest_kroft.errors import AlreadyExists, DefinitionError, Mismatch, NotApplicable
 from pytest_kroft.migrating import Migrated, migrate
 from pytest_kroft.model.choices import Choices, SeededChoices, TurnableChoices
 from pytest_kroft.model.describe import describe
@@ -39,8 +39,8 @@ from pytest_kroft.postgres.connections import Connection, Connections
 from pytest_kroft.postgres.executor import Executor
 from pytest_kroft.postgres.introspection import asking
 from pytest_kroft.postgres.loading import loader
+from pytest_kroft.postgres.migrations import Migration
 from pytest_kroft.postgres.script import script
-from pytest_kroft.postgres.sources import Given
 from pytest_kroft.replay import play
 from pytest_kroft.simulation import BatchReport, SimulationReport, SimulationRunner
 from pytest_kroft.tolerance import tolerated
@@ -151,17 +151,16 @@ class KroftDB:
             What was adopted; ``print`` it, or its ``code()``.
 
         Raises:
-            DefinitionError: for a pattern that means no table, or a table that is known already.
+            DefinitionError: for a pattern that means no table, and where there is none.
+            AlreadyExists: where all of the tables are known already.
             KroftError: where the session fails.
         """
         self._timeline.settle()
         scratch = self.scratch() if self.scratch else undone(self._own)
         adopted = find(self._own, patterns, scratch, columns)
-        if not adopted.tables and not adopted.left_out:
-            raise DefinitionError(
-                f"database {self._name!r} has no table to adopt; load a schema first, with --kroft-load, "
-                "kroft_load in pytest's configuration, or kroft_server.database(load=...)"
-            )
+        known = [table.name for table in adopted.tables if table.name in self.state.tables]
+        if known and len(known) == len(adopted.tables):
+            raise AlreadyExists("table", known[0])
         with asking(self._name):
             taken = list(operations(self._own, self.state, adopted))
         before = self.state
@@ -178,7 +177,7 @@ class KroftDB:
         """
         return Filler(self, self._choices, self._craft).fill(rows)
 
-    def evolve_with(self, migration: Given, *arguments: str) -> Migrated:
+    def evolve_with(self, migration: Migration, *arguments: str) -> Migrated:
         """Run a migration of your own on the rows that are there, and go on with what it made of them.
 
         Afterwards the catalog is read again, the rows are compared, and what the migration did becomes one

@@ -16,6 +16,7 @@ from pytest_kroft.model.operations import (
     DropTable,
     DropType,
     Insert,
+    Migrate,
     Observed,
     Operation,
     RenameColumn,
@@ -60,6 +61,9 @@ SAMPLES: tuple[Operation, ...] = (
     CreateType(LEVEL),
     DropType("level"),
     AddEnumValue("level", "middle", "low"),
+    Migrate(
+        "app:upgrade", ("head",), (PAIRS,), (LEVEL,), {"pairs": {"left": "was"}}, ("tree",), ("my mood",)
+    ),
     Begin(1, START),
     Commit(1),
     Rollback(2),

@@ -81,6 +81,8 @@ def check_add_column(state: State, op: AddColumn) -> None:
     table, column = state.table(op.table), op.column
     if table.has(column.name):
         raise AlreadyExists("column", column.name, f" in table {op.table!r}")
+    if table.definition.inherited:
+        raise NotApplicable(f"table {op.table!r} gets no column: the tables that inherit from it would too")
     if table.next_column > MAX_COLUMNS:
         raise NotApplicable(f"table {op.table!r} has had {MAX_COLUMNS} columns, and PostgreSQL takes no more")
     check_type(state, op.table, column.name, column.type)
@@ -118,22 +120,12 @@ def _check_default(table: TableState, name: str, sql_type: SqlType, default: str
 
 
 def _changeable(state: State, name: str, column_name: str) -> tuple[TableState, ColumnState]:
-    """The table and an active column of it that is not protected, and whose name no code may hold."""
+    """The table and an active column of it that is not protected."""
     table = state.table(name)
     column = table.column(column_name)
-    _check_unscripted(table, column)
     if reason := table.protection(column):
         raise Protected(name, column_name, reason)
     return table, column
-
-
-def _check_unscripted(table: TableState, column: ColumnState) -> None:
-    if table.definition.triggers:
-        trigger = table.definition.triggers[0]
-        raise NotApplicable(
-            f"column {column.name!r} of table {table.definition.name!r} cannot be changed: "
-            f"the code of trigger {trigger!r} may name it"
-        )
 
 
 def _check_unused(table: TableState, column: ColumnState, reason: str | None) -> None:
@@ -175,7 +167,7 @@ def check_rename_column(state: State, op: RenameColumn) -> None:
     table = state.table(op.table)
     column = table.column(op.column)
     check_identifier(op.new_name, "a column")
-    _check_unscripted(table, column)
+    _check_unused(table, column, column.definition.named_by)
     if column.definition.protected:
         raise Protected(op.table, op.column, "it is defined as protected")
     if op.new_name in SYSTEM_COLUMNS:
@@ -235,6 +227,10 @@ def check_set_default(state: State, op: SetDefault) -> None:
     """Whether a column can get a default."""
     table = state.table(op.table)
     column = table.column(op.column)
+    if table.definition.inherited:
+        raise NotApplicable(
+            f"column {op.column!r} of table {op.table!r} gets no default: tables that inherit it would too"
+        )
     if column.definition.generated or column.definition.identity:
         raise NotApplicable(
             f"column {op.column!r} of table {op.table!r} is computed by the server; it takes no default"
@@ -246,6 +242,8 @@ def check_set_default(state: State, op: SetDefault) -> None:
 def check_set_nullable(state: State, op: SetNullable) -> None:
     """Whether a column can allow or forbid NULL."""
     table, column = _changeable(state, op.table, op.column)
+    # What names it may write NULL, or count on it.
+    _check_unused(table, column, column.definition.named_by)
     if column.definition.identity:
         raise NotApplicable(
             f"column {op.column!r} of table {op.table!r} is an identity column and never NULL"

@@ -62,6 +62,7 @@ def check_update(state: State, op: Update) -> None:
 def check_delete(state: State, op: Delete) -> None:
     """Whether rows can be deleted."""
     table = state.table(op.table)
+    _check_not_kept(table, "deleted")
     _check_rows(table, op.rows, "deleted")
     _check_consequences(state, op)
 
@@ -69,12 +70,20 @@ def check_delete(state: State, op: Delete) -> None:
 def check_truncate(state: State, op: Truncate) -> None:
     """Whether a table can be truncated: PostgreSQL refuses it where another table references it."""
     table = state.table(op.table)
+    _check_not_kept(table, "truncated")
     for child, key in state.references_to(op.table):
         if child.definition.name != table.definition.name:
             raise NotApplicable(
                 f"table {op.table!r} cannot be truncated: "
                 f"column {child.label(key)!r} of {child.definition.name!r} references it"
             )
+
+
+def _check_not_kept(table: TableState, what: str) -> None:
+    if table.definition.kept:
+        raise NotApplicable(
+            f"rows of {table.definition.name!r} cannot be {what}: a trigger says {table.definition.kept!r}"
+        )
 
 
 def check_observed(state: State, op: Observed) -> None:

@@ -59,6 +59,8 @@ class ColumnDefinition:
         filled: Never made NULL, though it may be.
         domain: The domain that it is declared with; ``sql_type`` is the type below it.
         used_by: Why it can be neither dropped nor retyped, such as ``'view "paid" reads it'``.
+        named_by: Why it can be renamed no more than dropped, such as ``'trigger "stamp" names it'``.
+        indexed: Whether an index holds its values, so that none may be long.
         indexed_by: Why it cannot be retyped, such as ``'index "by_name" is over an expression of it'``.
 
     Raises:
@@ -86,6 +88,8 @@ class ColumnDefinition:
     filled: bool = False
     domain: str | None = None
     used_by: str | None = None
+    named_by: str | None = None
+    indexed: bool = False
     indexed_by: str | None = None
 
     def __post_init__(self) -> None:

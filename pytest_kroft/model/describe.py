@@ -6,6 +6,7 @@ from typing import assert_never
 
 from pytest_kroft.model.clock import as_datetime
 from pytest_kroft.model.columns import ColumnDefinition
+from pytest_kroft.model.migration_steps import migration_steps
 from pytest_kroft.model.operations import (
     AddColumn,
     AddEnumValue,
@@ -19,6 +20,7 @@ from pytest_kroft.model.operations import (
     DropTable,
     DropType,
     Insert,
+    Migrate,
     Observed,
     Operation,
     RenameColumn,
@@ -147,8 +149,34 @@ def _describe_change(operation: SchemaOperation, state: State | None) -> str:
             return f"drop type {name}"
         case AddEnumValue(name, label, after):
             return f"add label {label} to type {name}" + (f" after {after}" if after is not None else "")
+        case Migrate():
+            changes = migration_changes(operation, state) if state else []
+            more = [f"and {len(changes) - SHOWN} more changes"] if len(changes) > SHOWN else []
+            told = "; ".join([*changes[:SHOWN], *more])
+            return f"migrate with {migration_name(operation)}" + (f": {told}" if told else "")
         case _:
             assert_never(operation)
+
+
+def migration_name(op: Migrate) -> str:
+    """What a migration was called with: ``app.migrations:upgrade head``."""
+    return " ".join([op.source, *op.arguments])
+
+
+def migration_changes(op: Migrate, state: State) -> list[str]:
+    """What a migration changed in the schema, given the state before it, each change in words."""
+    steps = migration_steps(state, op)
+    told = {
+        step.definition.name if isinstance(step, CreateTable) else getattr(step, "table", "")
+        for step in steps
+    }
+    others = [one.name for one in op.tables if one.name not in told]
+    labels = [one for one in op.types if one.name in state.types]
+    return [
+        *(describe(step, state) for step in steps),
+        *(f"change the values of type {one.name} to {', '.join(one.labels)}" for one in labels),
+        *(f"change other rules of {name}" for name in others),
+    ]
 
 
 def _describe_observed(op: Observed) -> str:

@@ -8,7 +8,7 @@ a stamp.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -19,6 +19,7 @@ from pytest_kroft.model.describe import row_name
 from pytest_kroft.model.given import Write, numbers, special_values
 from pytest_kroft.model.hazards import HAZARDS
 from pytest_kroft.model.history import History
+from pytest_kroft.model.migration_steps import migration_steps
 from pytest_kroft.model.operations import (
     AddColumn,
     AddEnumValue,
@@ -30,6 +31,7 @@ from pytest_kroft.model.operations import (
     DropColumn,
     DropTable,
     Insert,
+    Migrate,
     Observed,
     RenameColumn,
     RenameTable,
@@ -147,6 +149,9 @@ class _Diagnosis:
                 self._judge_table(step, operation)
             case AddColumn() | DropColumn() | RenameColumn() | AlterType():
                 self._judge_column(step, operation)
+            case Migrate():
+                for change in migration_steps(step.before, operation):
+                    self._judge(replace(step, operation=change))
             case _:
                 pass
 

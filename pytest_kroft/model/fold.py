@@ -13,6 +13,7 @@ from typing import assert_never
 from pytest_kroft.model.casts import cast_text
 from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.expressions import computed, constant, is_constant, literal
+from pytest_kroft.model.fold_migration import migrated
 from pytest_kroft.model.fold_rows import observe, truncated, write
 from pytest_kroft.model.operations import (
     SCHEMA_KINDS,
@@ -28,6 +29,7 @@ from pytest_kroft.model.operations import (
     DropTable,
     DropType,
     Insert,
+    Migrate,
     Observed,
     Operation,
     RenameColumn,
@@ -89,6 +91,9 @@ def _apply(state: State, operation: Operation) -> State:
             return replace(state, types={key: kept for key, kept in state.types.items() if key != name})
         case AddEnumValue():
             return _add_label(state, operation)
+        case Migrate():
+            made = [_new_table(state, definition, adopted=True) for definition in operation.tables]
+            return migrated(state, operation, made)
         case Observed():
             return observe(state, operation)
         case Sync():
@@ -101,12 +106,16 @@ def _apply(state: State, operation: Operation) -> State:
 
 
 def _create_table(state: State, definition: TableDefinition, *, adopted: bool) -> State:
-    count = state.births.get(definition.name, 0) + 1
-    birth = Birth(definition.name, count)
+    table = _new_table(state, definition, adopted=adopted)
+    return replace(state.with_table(table), births={**state.births, definition.name: table.birth.count})
+
+
+def _new_table(state: State, definition: TableDefinition, *, adopted: bool) -> TableState:
+    birth = Birth(definition.name, state.births.get(definition.name, 0) + 1)
     table = TableState(definition, birth, definition.server_name, state.seed, (), adopted=adopted)
     for column in definition.active:
         table = _added(table, column)
-    return replace(state.with_table(table), births={**state.births, definition.name: count})
+    return table
 
 
 def _added(table: TableState, definition: ColumnDefinition) -> TableState:

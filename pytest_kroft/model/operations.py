@@ -23,6 +23,9 @@ Text = str | None
 Cells = Mapping[str, tuple[Text, ...]]
 """Cells given on purpose: column -> one for each row of the operation."""
 
+Kept = Mapping[str, Mapping[str, str]]
+"""By table: the columns that were there before, each by its present name, and its name then."""
+
 Parents = Mapping[str, tuple[int | None, ...]]
 """Foreign keys: column -> for each row the number of the parent's row, None for NULL.
 
@@ -179,6 +182,24 @@ class AddEnumValue:
 
 
 @dataclass(frozen=True)
+class Migrate:
+    """A migration of the user's own, ``source`` called with ``arguments``, and what it made of the schema.
+
+    ``tables`` are those that it made or changed, as they are now, and ``kept`` names the columns of those
+    that it changed. A table that was there and is not in ``kept`` is another one of its name. What it did to
+    rows follows as ``Observed`` records.
+    """
+
+    source: str
+    arguments: tuple[str, ...] = ()
+    tables: tuple[TableDefinition, ...] = ()
+    types: tuple[EnumDefinition | SampledDefinition, ...] = ()
+    kept: Kept = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    dropped_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Begin:
     """Begin a transaction in a session, numbered from 1; ``stamp`` is the time that its rows carry."""
 
@@ -244,7 +265,7 @@ ColumnOperation = AddColumn | DropColumn | RenameColumn | AlterType | SetDefault
 TableOperation = CreateTable | DropTable | RenameTable
 TypeOperation = CreateType | DropType | AddEnumValue
 SessionOperation = Begin | Commit | Rollback | Savepoint | RollbackTo
-SchemaOperation = ColumnOperation | TableOperation | TypeOperation
+SchemaOperation = ColumnOperation | TableOperation | TypeOperation | Migrate
 Operation = RowOperation | SchemaOperation | SessionOperation | Sync | Observed
 
 KINDS: dict[str, type[Operation]] = {
@@ -264,6 +285,7 @@ KINDS: dict[str, type[Operation]] = {
     "create_type": CreateType,
     "drop_type": DropType,
     "add_enum_value": AddEnumValue,
+    "migrate": Migrate,
     "begin": Begin,
     "commit": Commit,
     "rollback": Rollback,

@@ -42,6 +42,7 @@ class TableDefinition:
             an index over some rows or an expression does, or an EXCLUDE.
         triggers: The names of the triggers that may change rows: what they did is observed after each write.
         closed: Why no row can be inserted, such as ``'constraint "never" accepts none'``.
+        kept: Why no row can be deleted, such as ``'rows of the ledger stay'``, the word of a trigger.
         inherited: Whether other tables inherit from it: then its own rows are those that ONLY names.
 
     Raises:
@@ -57,6 +58,7 @@ class TableDefinition:
     distinct: Sequence[Sequence[str]] = ()
     triggers: Sequence[str] = ()
     closed: str | None = None
+    kept: str | None = None
     inherited: bool = False
 
     def __init__(  # noqa: PLR0913  (each is a fact of its own)
@@ -71,6 +73,7 @@ class TableDefinition:
         distinct: Iterable[Iterable[str]] = (),
         triggers: Iterable[str] = (),
         closed: str | None = None,
+        kept: str | None = None,
         inherited: bool = False,
     ) -> None:
         check_identifier(name if table is None else table, "a table")
@@ -86,6 +89,7 @@ class TableDefinition:
             "distinct": tuple(tuple(names) for names in distinct),
             "triggers": tuple(triggers),
             "closed": closed,
+            "kept": kept,
             "inherited": inherited,
         }
         for field, value in fields.items():

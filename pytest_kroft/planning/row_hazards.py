@@ -103,6 +103,8 @@ def _with_value(
     extreme = choices.searches and values is extreme_values
     free = [*_unruled(table), *(_text_keys(table) if extreme and isinstance(write, Insert) else ())]
     columns = [c for c in free if c.name in names and c.name not in write.cells and values(c.type)]
+    if values is large_values:
+        columns = [c for c in columns if not (c.definition.indexed or c.definition.indexed_by)]
     single = _single(table, write)
     if not columns or single is None:
         return write
@@ -156,7 +158,11 @@ def _unruled(table: TableState) -> list[ColumnState]:
         for text in table.definition.constraints
     ):
         return []
+    # What the code of a trigger, or an expression, makes of an odd value is not known.
+    if table.definition.triggers:
+        return []
     ruled = {number for ids in table.uniques for number in ids}
+    ruled |= {n for c in table.columns if c.computed and not c.computed.function for n in c.computed.sources}
     free = [column for column in modifiable(table) if column.id not in ruled]
     return [c for c in free if not (_ruled(c) or table.keys_of(c) or c.definition.constraints)]
 

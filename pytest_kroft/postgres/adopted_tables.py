@@ -45,6 +45,7 @@ class AdoptedTables:
     samples: TypeSamples
     names: Mapping[Oid, str]
     used_by: Mapping[Oid, Mapping[str, str]]
+    named_by: Mapping[Oid, Mapping[str, str]]
     given_up: Mapping[Oid, frozenset[str]] = field(default_factory=dict)
 
     def definition(self, relation: CatalogRelation) -> TableDefinition:
@@ -91,7 +92,9 @@ class AdoptedTables:
             samples=self._samples(column, resolved, relation),
             filled=filled and column.nullable,
             domain=resolved.domain,
-            used_by=self.used_by.get(relation, {}).get(column.name),
+            used_by=self.used_by.get(relation, {}).get(column.name) or rules.excluding.get(column.name),
+            named_by=self.named_by.get(relation, {}).get(column.name),
+            indexed=column.indexed,
             indexed_by=rules.indexed_by.get(column.name),
         )
 
@@ -131,11 +134,16 @@ class TableRules:
         self.filled: set[str] = set()
         self.distinct: list[tuple[str, ...]] = []
         self.constraints: list[str] = []
+        self.excluding: dict[str, str] = {}
+        """By column, the EXCLUDE that has it in an expression or its condition, and so keeps it."""
         self.tied = set(catalog.names(relation.oid, relation.partition_columns))
         """The columns whose values follow from more than what they are themselves."""
         for index in catalog.indexes.get(relation.oid, ()):
             if index.distinct:
                 self._take_unique(index)
+            if index.exclusion:
+                reason = f'constraint "{index.name}" needs it'
+                self.excluding |= dict.fromkeys(catalog.names(relation.oid, index.mentioned), reason)
         for constraint in catalog.constraints.get(relation.oid, ()):
             self._take(constraint)
         # A set that is unique anyway need not be kept apart once more.
@@ -203,7 +211,8 @@ class TableRules:
         said = f"{quote(self._names[key.target])} ({_listed(targets)}){self._actions(key)}"
         if len(names) == 1 and names[0] not in self.references:
             self.references[names[0]] = said
-        elif len(names) > 1:
+        else:
+            # A column that refers to two tables has one of them here.
             self.tied.update(names)
             self.constraints.append(f"FOREIGN KEY ({_listed(names)}) REFERENCES {said}")
 

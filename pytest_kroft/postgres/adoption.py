@@ -24,7 +24,7 @@ from pytest_kroft.postgres.catalog_types import ColumnTypes
 from pytest_kroft.postgres.suspects import Rule, suspects
 from pytest_kroft.postgres.table_patterns import matching_tables
 from pytest_kroft.postgres.type_samples import TypeSamples
-from pytest_kroft.postgres.usage import used_by
+from pytest_kroft.postgres.usage import named_by, used_by
 
 
 @dataclass(frozen=True)
@@ -170,8 +170,8 @@ class _Adoption:
 
     def _made(self, wanted: Sequence[Oid]) -> dict[Oid, TableDefinition]:
         names = _names([self._catalog.relations[oid] for oid in wanted], self._names)
-        reasons = used_by(self._catalog, set(wanted))
-        tables = AdoptedTables(self._catalog, self._types, self._samples, names, reasons, self._given_up)
+        used, named = used_by(self._catalog, set(wanted)), named_by(self._catalog, set(wanted))
+        tables = AdoptedTables(self._catalog, self._types, self._samples, names, used, named, self._given_up)
         made = {}
         for oid in wanted:
             try:
@@ -231,6 +231,8 @@ def _unusable(catalog: Catalog, relation: CatalogRelation, role: str) -> str | N
         return f'the role "{role}" lacks {rights} on it; grant these, or connect as its owner'
     if not catalog.attributes.get(relation.oid):
         return "it has no columns"
+    if all(column.generated for column in catalog.attributes[relation.oid]):
+        return "the server computes all of its columns, so that there is nothing to insert"
     if relation.kind == "p" and not catalog.partitions.get(relation.oid):
         return "it is partitioned and has no partition, so that it accepts no row; create one"
     return None

@@ -231,7 +231,20 @@ def _combined(cells: Sequence[Sequence[Cell]], limit: int) -> Iterator[tuple[Cel
     yield from islice(product(*choices), limit // 4)
     shared = [cell for cell in filled[0] if all(cell in other for other in filled)]
     yield from ((cell,) * len(cells) for cell in shared[: limit // 8])
+    yield from islice(_rising(filled), limit // 2)
     yield from _by_rank(cells)
+
+
+def _rising(cells: Sequence[Sequence[Cell]]) -> Iterator[tuple[Cell, ...]]:
+    """Numbers in order, each used once: pairs of them are intervals that do not overlap."""
+    try:
+        numbers = sorted({Decimal(str(cell)) for cell in set(cells[0]).union(*cells[1:])})
+    except InvalidOperation:
+        return
+    size = len(cells)
+    known = {Decimal(str(cell)): cell for column in cells for cell in column}
+    for place in range(0, len(numbers) - size + 1, size):
+        yield tuple(known[number] for number in numbers[place : place + size])
 
 
 def _by_rank(cells: Sequence[Sequence[Cell]]) -> Iterator[tuple[Cell, ...]]:

@@ -66,6 +66,7 @@ class CatalogAttribute:
     inherited: bool
     serial: bool
     collation: str | None
+    indexed: bool
 
     @property
     def counts(self) -> bool:
@@ -126,10 +127,11 @@ class CatalogConstraint:
 
 @dataclass(frozen=True, slots=True)
 class CatalogIndex:
-    """An index that is unique, partial or over an expression (``pg_index``).
+    """An index that is unique, partial, over an expression or ``particular`` (``pg_index``).
 
     ``columns`` are the key's, by number, 0 for an expression; ``parts`` the key's texts where it has an
-    expression; ``mentioned`` the columns that it depends on.
+    expression; ``mentioned`` the columns that it depends on; ``included`` those that it holds beside its
+    key. A ``particular`` one is no B-tree with the usual order of its types.
     """
 
     relation: Oid
@@ -144,6 +146,8 @@ class CatalogIndex:
     definition: str
     parts: list[str]
     mentioned: list[int]
+    included: list[int]
+    particular: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,8 @@ COLUMNS = """
         CASE WHEN a.attcollation <> t.typcollation THEN
             (SELECT format('%I.%I', m.nspname, l.collname) FROM pg_collation l
             JOIN pg_namespace m ON m.oid = l.collnamespace WHERE l.oid = a.attcollation)
-        END AS collation
+        END AS collation,
+        EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND a.attnum = ANY (i.indkey)) AS indexed
     FROM pg_attribute a
     JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'c') AND NOT c.relispartition
     JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -136,12 +137,17 @@ INDEXES = """
             SELECT DISTINCT d.refobjsubid FROM pg_depend d
             WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
                 AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid > 0
-        ) AS mentioned
+        ) AS mentioned,
+        (i.indkey::int2[]::int[])[i.indnkeyatts:] AS included, o.particular
     FROM pg_index i
+    CROSS JOIN LATERAL (
+        SELECT bool_or(NOT opcdefault OR opcmethod <> 403) AS particular
+        FROM pg_opclass WHERE oid = ANY (i.indclass::oid[])
+    ) AS o
     JOIN pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition
     JOIN pg_class c ON c.oid = i.indrelid AND c.relkind IN ('r', 'p')
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE (i.indisunique OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) AND i.indislive
+    WHERE (i.indisunique OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR o.particular) AND i.indislive
         AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     ORDER BY i.indrelid, x.relname
 """

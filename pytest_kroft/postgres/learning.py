@@ -31,11 +31,12 @@ from pytest_kroft.postgres.candidates import (
     thinned,
 )
 from pytest_kroft.postgres.introspection import asking
+from pytest_kroft.postgres.reluctance import reluctant
 from pytest_kroft.postgres.rules import Rejection, Rule, Rules, rules_of
 from pytest_kroft.postgres.trials import Row, laboratory, table_sql, try_rows
 
 MOST_SAMPLES, MOST_DISTINCT_SAMPLES = 64, 600
-_ROWS, _SCREENED = 200, 8
+_ROWS, _SCREENED = 120, 8
 _TUPLES = 2600
 _MOST_TRIALS = 8_000
 """So many rows are tried for one table at most; a server refuses some thousands in a second."""
@@ -65,10 +66,10 @@ class Refusal:
 
     def __str__(self) -> str:
         """The refusal as a sentence that says what to do."""
-        named = " or ".join(map(repr, self.columns)) or "that it depends on"
+        named = "column " + " or ".join(map(repr, self.columns)) if self.columns else "the columns it reads"
         return (
             f"table {self.table!r} refuses kroft's rows: {self.rule} ({self.said}); "
-            f"give a generator for column {named}"
+            f"give a generator for {named}"
         )
 
 
@@ -107,6 +108,8 @@ def learn(
                 student = _Student(connection, table, known, labels or {})
                 learnt[table.name] = student.learn()
                 refused += student.refused
+                if table.triggers and not student.refused:
+                    learnt[table.name] = student.reluctant()
     return Learnt(tuple(learnt.get(table.name, table) for table in tables), tuple(refused))
 
 
@@ -145,6 +148,11 @@ class _Student:
         if rule and said and not self.refused:
             self.refused.append(Refusal(self._table.name, rule.name, said.said, rule.columns))
         return self._table
+
+    def reluctant(self) -> TableDefinition:
+        """The learnt definition with what triggers refuse of updates and deletes."""
+        columns, rows = drafted(self._table), self._drafted(self._table, _SCREENED)
+        return reluctant(self._connection, self._table, columns, rows, self._rules.foreign)
 
     def _blamed(self, rejection: Rejection) -> Rule:
         return self._rules.blamed(rejection)
@@ -224,7 +232,11 @@ class _Student:
         accepted = self._accepted(rule, columns, [(cell,) * len(columns) for cell in cells])
         found = tuple(cell for cell, *_ in thinned(accepted, self._most(columns)))
         if found:
-            yield self._with(*(replace(column, samples=found, style=None) for column in columns))
+            # Some columns of the domain may be NULL, and others not.
+            held = {
+                column.name: tuple(c for c in found if c is not None or column.nullable) for column in columns
+            }
+            yield self._with(*(replace(column, samples=held[column.name], style=None) for column in columns))
 
     def _styled(self, rule: Rule, choices: list[list[ColumnDefinition]]) -> Iterator[TableDefinition]:
         for columns in choices:
@@ -239,7 +251,7 @@ class _Student:
                         yield table
 
     def _styled_apart(self, rule: Rule, columns: list[ColumnDefinition]) -> Iterator[TableDefinition]:
-        """Each column in a style of its own: a negative number and a positive one, the past and the future."""
+        """Each column in a style of its own, such as the past and the future."""
         styles = [styles_for(column.type) for column in columns]
         if any(column.name in self._rules.foreign or column.samples for column in columns):
             return

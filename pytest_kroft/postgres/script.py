@@ -7,14 +7,17 @@ from typing import assert_never
 
 from psycopg import sql
 
-from pytest_kroft.model.describe import describe
+from pytest_kroft.model.describe import describe, migration_name
 from pytest_kroft.model.expressions import literal
 from pytest_kroft.model.history import History
 from pytest_kroft.model.operations import (
     Begin,
     Commit,
+    CreateTable,
+    CreateType,
     Delete,
     Insert,
+    Migrate,
     Observed,
     Operation,
     Rollback,
@@ -40,6 +43,7 @@ from pytest_kroft.postgres.statements import (
     observed_writes,
     statements,
 )
+from pytest_kroft.postgres.triggers import still_script
 
 SETTINGS = {
     "client_encoding": "UTF8",
@@ -56,6 +60,12 @@ SETTINGS = {
 """The settings under which the state's texts were written."""
 
 
+ADOPTED = "it is taken as it is on the server: load its schema before this script"
+
+
+MIGRATED = "this script cannot, and what follows needs what it made"
+
+
 def script(history: History) -> str:
     """The history as SQL text, every operation with its words as a comment and a transaction of its own.
 
@@ -66,15 +76,29 @@ def script(history: History) -> str:
     parts = ["\\set ON_ERROR_STOP on", *(f"SET {name} = '{value}';" for name, value in SETTINGS.items())]
     if history.test:
         parts.insert(0, comment(f"{history.test}, seed {history.seed}"))
+    adopted = [op.definition for op in history if isinstance(op, CreateTable) and op.adopted]
+    begin, end = still_script(adopted)
+    parts.extend(begin)
     left: Collection[int] = ()
+    taken = False
     for number, (before, operation, after) in enumerate(history.states(), start=1):
         words = describe(operation, after if isinstance(operation, Insert) else before)
         parts.append("\n" + comment(f"{number}  {words}"))
+        if isinstance(operation, CreateTable | CreateType) and operation.adopted:
+            parts.append(comment(ADOPTED))
+        if isinstance(operation, Migrate):
+            parts.append(comment(f"call {migration_name(operation)} here: {MIGRATED}"))
+        seen = isinstance(operation, Observed) and operation.by == "server"
+        if seen and taken:
+            # They come with the schema that is loaded first, or with the migration.
+            parts.append(comment("these rows are taken as they are on the server"))
+            continue
+        taken = isinstance(operation, Migrate) or (isinstance(operation, CreateTable) and operation.adopted)
         found = [render(statement) for statement in _statements(before, operation, after)]
         parts.extend(["BEGIN;", *found, "COMMIT;"] if len(found) > 1 else found)
         left = after.sessions
     parts.extend("\n" + comment(f"session {number} is still open; its work is not here") for number in left)
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, *end]) + "\n"
 
 
 def _statements(before: State, operation: Operation, after: State) -> Iterator[Statement]:

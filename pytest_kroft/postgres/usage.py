@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from pytest_kroft.model.clauses import IDENTIFIER, mentions, unquote
 from pytest_kroft.postgres.catalog import Catalog, CatalogRelation, Oid
@@ -25,9 +25,35 @@ def used_by(catalog: Catalog, adopted: Collection[Oid]) -> Reasons:
     for oid in adopted:
         for column, reason in _reasons(catalog, catalog.relations[oid], adopted):
             found[oid][column].append(reason)
-    for oid, column, reason in _named_in_functions(catalog, adopted):
-        found[oid][column].append(reason)
-    return {oid: {name: _joined(said) for name, said in columns.items()} for oid, columns in found.items()}
+    return _all_joined(found, _named(catalog, adopted))
+
+
+def named_by(catalog: Catalog, adopted: Collection[Oid]) -> Reasons:
+    """Why columns of the adopted tables cannot be renamed: code names them, or they are inherited."""
+    return _all_joined({}, _named(catalog, adopted))
+
+
+def _named(catalog: Catalog, adopted: Collection[Oid]) -> Iterator[tuple[Oid, str, str]]:
+    for oid in adopted:
+        for column in catalog.attributes.get(oid, ()):
+            if column.inherited:
+                yield oid, column.name, "it is inherited from another table"
+            for child in catalog.children.get(oid, ()):
+                yield oid, column.name, f'table "{child.name}" inherits it'
+    yield from _named_in_functions(catalog, adopted)
+
+
+def _all_joined(
+    found: Mapping[Oid, Mapping[str, list[str]]], more: Iterable[tuple[Oid, str, str]]
+) -> Reasons:
+    """One clause for each column, of the reasons found and some more."""
+    every: dict[Oid, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for oid, columns in found.items():
+        for name, said in columns.items():
+            every[oid][name] += said
+    for oid, name, reason in more:
+        every[oid][name].append(reason)
+    return {oid: {name: _joined(said) for name, said in columns.items()} for oid, columns in every.items()}
 
 
 def indexed_by(catalog: Catalog, oid: Oid) -> Mapping[str, str]:
@@ -41,6 +67,9 @@ def indexed_by(catalog: Catalog, oid: Oid) -> Mapping[str, str]:
                     found[name].append(f'index "{index.name}" is over an expression of it')
                 elif name not in catalog.names(oid, index.columns):
                     found[name].append(f'index "{index.name}" has a condition on it')
+        if index.particular:
+            for name in catalog.names(oid, index.columns):
+                found[name].append(f'index "{index.name}" compares it in a way of its own')
     for constraint in catalog.constraints.get(oid, ()):
         if constraint.kind == "x" or (constraint.period and constraint.kind != "f"):
             for name in catalog.names(oid, constraint.columns):
@@ -67,14 +96,13 @@ def _reasons(catalog: Catalog, table: CatalogRelation, adopted: Collection[Oid])
     for column in columns:
         for reason in _of_whole_table(catalog, table):
             yield column.name, reason
-        if column.inherited:
-            yield column.name, "it is inherited from another table"
+    for index in catalog.indexes.get(table.oid, ()):
+        for name in catalog.names(table.oid, index.included) if index.distinct else ():
+            yield name, f'index "{index.name}" includes it'
     yield from _partition_reasons(table, numbers)
 
 
 def _of_whole_table(catalog: Catalog, table: CatalogRelation) -> Iterator[str]:
-    for child in catalog.children.get(table.oid, ()):
-        yield f'table "{child.name}" inherits it'
     for column in catalog.row_types.get(table.oid, ()):
         yield f'column "{column}" of another table has rows of it'
     if not table.owned:

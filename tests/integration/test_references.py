@@ -190,7 +190,7 @@ def test_a_reference_to_a_column_of_another_type_is_refused(make_db: MakeDB) -> 
 def test_a_reference_to_something_not_unique_is_refused(make_db: MakeDB) -> None:
     db = make_db(PARENT)
     wrong = TableDefinition("wrong", [Column("x", "text", references="parent(name)")])
-    with pytest.raises(NotApplicable, match="must be one unique column or a primary key of one column"):
+    with pytest.raises(NotApplicable, match="must be unique columns, or a primary key, of as many columns"):
         db.schema.create_table(wrong)
     unknown = TableDefinition("wrong", [Column("x", "int", references="nothing")])
     with pytest.raises(

@@ -42,6 +42,7 @@ WORDS = {
     "create_type": "create type level (low, high)",
     "drop_type": "drop type level",
     "add_enum_value": "add label middle to type level after low",
+    "migrate": "migrate with app:upgrade head",
     "begin": "begin session 1 at 2020-01-01 00:00:00",
     "commit": "commit session 1",
     "rollback": "roll back session 2",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import reduce
 from typing import Any
 
 import psycopg
@@ -117,7 +118,7 @@ def _tried(found: Found, scratch: Scratch) -> Learnt:
 
 def _labels(found: Found) -> dict[str, tuple[str, ...]]:
     """The labels and samples of types, by each name that a column has them by, also as arrays."""
-    types = State(0, types={one.name: one for one in found.types})
+    types = reduce(apply, (CreateType(one, adopted=True) for one in found.types), State(0))
     columns = {column.sql_type: column.type for table in found.tables for column in table.columns}
     known = {name: types.user_type(sql_type) for name, sql_type in columns.items()}
     return {name: tuple(one.labels) for name, one in known.items() if one}
@@ -158,8 +159,10 @@ def _edited(column: ColumnDefinition, said: ColumnDefinition | None) -> ColumnDe
 def operations(connection: Connection, state: State, adopted: Adopted) -> Iterator[Operation]:
     """What brings adopted definitions into a state that lacks them: types, tables, and their rows."""
     for definition in adopted.types:
-        if definition.name not in state.types:
-            yield CreateType(definition, adopted=True)
+        if state.type_name(definition) not in state.types:
+            create = CreateType(definition, adopted=True)
+            state = apply(state, create)
+            yield create
     new = [table for table in adopted.tables if table.name not in state.tables]
     held = _with_rows(connection, new)
     for table in new:

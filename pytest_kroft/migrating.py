@@ -24,17 +24,10 @@ from pytest_kroft.postgres.catalog import Catalog, CatalogRelation, Oid, read_ca
 from pytest_kroft.postgres.introspection import asking
 from pytest_kroft.postgres.migrations import Known, Migration, migration, named_apart, observe_migrated, run
 from pytest_kroft.postgres.sources import Source
+from pytest_kroft.postgres.table_patterns import BOOKKEEPING
 from pytest_kroft.verification import content_difference, structure_differences
 
 Connection = psycopg.Connection[Any]
-
-BOOKKEEPING = frozenset({
-    "alembic_version", "django_migrations", "flyway_schema_history", "schema_migrations",
-    "ar_internal_metadata", "databasechangelog", "databasechangeloglock", "goose_db_version",
-    "_yoyo_migration", "_yoyo_version", "_yoyo_log", "yoyo_lock", "aerich", "_sqlx_migrations",
-    "__diesel_schema_migrations", "_prisma_migrations",
-})  # fmt: skip
-"""The tables in which tools note the migrations that were run; a row more, and they no longer work."""
 
 
 @dataclass(frozen=True)
@@ -229,13 +222,14 @@ def _types(
 ) -> tuple[tuple[EnumDefinition | SampledDefinition, ...], tuple[str, ...]]:
     """The types that are new or have other values, and the names of those that are gone."""
     there = {(one.schema, one.name): one for one in after.catalog.types.values()}
-    found = {one.name: one for one in after.found.types}
-    gone = tuple(one.name for one in state.types.values() if (one.schema, one.name) not in there)
+    found = {state.type_name(one): one for one in after.found.types}
+    gone = tuple(name for name, one in state.types.items() if (one.schema, one.name) not in there)
     for enum in state.enums:
         known = there.get((enum.schema, enum.name))
         if known and known.kind == "e":
-            found.setdefault(enum.name, EnumDefinition(enum.name, known.labels, schema=enum.schema))
-    changed = tuple(one for one in found.values() if state.types.get(one.name) != one)
+            name = state.type_name(enum)
+            found.setdefault(name, EnumDefinition(enum.name, known.labels, schema=enum.schema))
+    changed = tuple(one for name, one in found.items() if state.types.get(name) != one)
     return changed, tuple(name for name in gone if name not in found)
 
 

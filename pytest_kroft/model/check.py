@@ -200,8 +200,8 @@ def _check_create_type(state: State, op: CreateType) -> None:
     definition = op.definition
     if not (op.adopted or isinstance(definition, EnumDefinition)):
         raise NotApplicable(f"type {definition.name!r} is no enum, and only enums can be created")
-    if definition.name in state.types:
-        raise AlreadyExists("type", definition.name)
+    if (name := state.type_name(definition)) in state.types:
+        raise AlreadyExists("type", name)
     _check_new_name(state, definition.schema, definition.name)
 
 

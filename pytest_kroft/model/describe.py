@@ -171,7 +171,7 @@ def migration_changes(op: Migrate, state: State) -> list[str]:
         for step in steps
     }
     others = [one.name for one in op.tables if one.name not in told]
-    labels = [one for one in op.types if one.name in state.types]
+    labels = [one for one in op.types if state.type_name(one) in state.types]
     return [
         *(describe(step, state) for step in steps),
         *(f"change the values of type {one.name} to {', '.join(one.labels)}" for one in labels),

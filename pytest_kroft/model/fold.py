@@ -86,7 +86,7 @@ def _apply(state: State, operation: Operation) -> State:
         case RenameColumn() | AlterType() | SetDefault() | SetNullable():
             return _change_column(state, operation)
         case CreateType(definition):
-            return replace(state, types={**state.types, definition.name: definition})
+            return replace(state, types={**state.types, state.type_name(definition): definition})
         case DropType(name):
             return replace(state, types={key: kept for key, kept in state.types.items() if key != name})
         case AddEnumValue():

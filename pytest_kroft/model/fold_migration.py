@@ -33,7 +33,7 @@ def migrated(state: State, op: Migrate, made: Sequence[TableState]) -> State:
 def types_after(state: State, op: Migrate) -> Mapping[str, EnumDefinition | SampledDefinition]:
     """The types that there are after a migration."""
     left = {name: known for name, known in state.types.items() if name not in op.dropped_types}
-    return {**left, **{known.name: known for known in op.types}}
+    return {**left, **{state.type_name(known): known for known in op.types}}
 
 
 def _written_down(state: State, after: State, table: TableState) -> TableState:

@@ -34,7 +34,7 @@ def migration_steps(state: State, op: Migrate) -> list[SchemaOperation]:
     among them.
     """
     steps: list[SchemaOperation] = [DropTable(name) for name in op.dropped]
-    steps += [CreateType(known) for known in op.types if known.name not in state.types]
+    steps += [CreateType(known) for known in op.types if state.type_name(known) not in state.types]
     for definition in op.tables:
         if definition.name in op.kept:
             steps += _of_table(state, op, definition)

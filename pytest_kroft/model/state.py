@@ -286,6 +286,13 @@ class State:
         found = self.user_type(sql_type)
         return found if isinstance(found, EnumDefinition) else None
 
+    def type_name(self, definition: EnumDefinition | SampledDefinition) -> str:
+        """What a type is called: its name or, where another schema's type is called so, its schema too."""
+        holder = self.types.get(definition.name)
+        if holder is None or holder.schema == definition.schema:
+            return definition.name
+        return f"{definition.schema}.{definition.name}"
+
     @property
     def enums(self) -> tuple[EnumDefinition, ...]:
         """The enums among the types."""

@@ -235,8 +235,8 @@ def default_change(state: State, table: TableState, choices: Choices) -> Sequenc
 
 def enum_value(state: State, table: TableState, choices: Choices) -> Sequence[Operation]:
     """An enum that a column of the table has gets a label."""
-    enums = {enum.name: enum for column in table.columns if (enum := state.enum(column.type))}
-    added = [AddEnumValue(enum.name, fresh_name(enum.labels[0], enum.labels)) for enum in enums.values()]
+    enums = {state.type_name(enum): enum for column in table.columns if (enum := state.enum(column.type))}
+    added = [AddEnumValue(name, fresh_name(enum.labels[0], enum.labels)) for name, enum in enums.items()]
     return _first_fit(state, choices, added)
 
 

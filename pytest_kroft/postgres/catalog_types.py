@@ -80,7 +80,7 @@ def _resolve(catalog: Catalog, oid: Oid, *, array: bool, declared: str, modified
     if relation := _table_of(catalog, found):
         raise DefinitionError(f'its values are rows of "{relation.name}", and change with its columns')
     brackets = "[]" if array else ""
-    if found.name in AS_TEXT and found.kind == "b":
+    if found.name in AS_TEXT and found.kind == "b" and not array:
         return Resolved(f"text{brackets}", domain=f"{type_name(found)}{brackets}")
     if found.kind == "d" and not array:
         return _below(catalog, found)

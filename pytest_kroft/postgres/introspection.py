@@ -92,7 +92,7 @@ def _apart(names: Collection[Name]) -> list[list[str]]:
 def _parsed(sql_type: str, owner: str, bare: str, *, array: bool) -> SqlType | str:
     """A type as a definition has it; ``owner`` and ``bare`` name the element's of an array."""
     if owner != "pg_catalog":
-        if bare in AS_TEXT:
+        if bare in AS_TEXT and not array:
             return SqlType("text", array=array)
         return SqlType(bare, array=array, schema=None if owner == "public" else owner, builtin=False)
     try:

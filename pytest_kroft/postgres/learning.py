@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 
 from pytest_kroft.errors import KroftError
-from pytest_kroft.model.columns import ColumnDefinition
+from pytest_kroft.model.columns import ColumnDefinition, has_order
 from pytest_kroft.model.generators.styles import styles_for
 from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.postgres.candidates import (
@@ -138,6 +138,7 @@ class _Student:
                 found = next(self._solutions(rule, said), None)
                 if found is None:
                     break
+                self._groups.append(replace(rule, columns=_touched(rule, self._table, found)))
                 self._table = found
         except KroftError as error:
             self.refused.append(Refusal(self._table.name, "no row could be made", str(error)))
@@ -176,12 +177,11 @@ class _Student:
         """
         for count in (_SCREENED, _ROWS):
             rows = self._drafted(table, count)
-            scarce = not rows or (not few and len(rows) < len(self._drafted(self._table, count)))
-            if self._left <= 0 or scarce:
+            if self._left <= 0 or not rows:
                 return False
             if not all(self._is_later(r, rule) for r in self._try(table, rows, keep=True)):
                 return False
-        return True
+        return few or len(rows) >= len(self._drafted(self._table, _ROWS))
 
     def _is_later(self, rejection: Rejection, rule: Rule) -> bool:
         other = self._blamed(rejection)
@@ -196,9 +196,10 @@ class _Student:
             and not _READS_THE_ROW.search(rule.text)
         ):
             return
-        changed = self._kept_apart(rule) if said.state in ("23505", "23P01") else ()
-        yield from (table for table in changed if self._passes(table, rule))
         columns = self._columns(rule)
+        apart = self._kept_apart(rule, columns) if said.state in ("23505", "23P01") else None
+        if apart and self._passes(apart, rule):
+            yield apart
         yield from (table for table in self._filled(columns) if self._passes(table, rule))
         if rule.kind == "domain":
             yield from self._alike(rule, columns)
@@ -208,6 +209,8 @@ class _Student:
             # Of samples there are soon too few where none may come twice.
             yield from self._styled_apart(rule, columns)
         if rule.kind != "domain":
+            # What one row refuses of another shows only where the samples are tried together, each once.
+            self._table = apart or self._table
             yield from self._sampled(rule, columns)
 
     def _columns(self, rule: Rule) -> list[ColumnDefinition]:
@@ -215,9 +218,13 @@ class _Student:
         named = rule.columns or self._rules.columns
         return [column for column in drafted(self._table) if column.name in named and not column.generator]
 
-    def _kept_apart(self, rule: Rule) -> Iterator[TableDefinition]:
-        if rule.columns and rule.columns not in self._table.apart:
-            yield replace(self._table, distinct=(*self._table.distinct, rule.columns))
+    def _kept_apart(self, rule: Rule, columns: Sequence[ColumnDefinition]) -> TableDefinition | None:
+        """The table with the columns of a rule kept apart, if they can be and are not yet."""
+        if not rule.columns or rule.columns in self._table.apart:
+            return None
+        if not all(has_order(column.type) for column in columns):
+            return None
+        return replace(self._table, distinct=(*self._table.distinct, rule.columns))
 
     def _filled(self, columns: Sequence[ColumnDefinition]) -> Iterator[TableDefinition]:
         optional = [column for column in columns if may_be_null(column)]
@@ -275,13 +282,12 @@ class _Student:
                 yield from self._samples_of(rule, some, text)
 
     def _with_groups(self, rule: Rule, columns: list[ColumnDefinition]) -> tuple[list[ColumnDefinition], str]:
-        """The columns of a rule and of those rules before it that share one with it, and all their texts."""
+        """The columns of a rule and of those learnt before it that share one with it, and all their texts."""
         names, texts = {column.name for column in columns}, [rule.text]
         for other in self._groups:
             if names.intersection(other.columns) and other != rule:
                 names.update(other.columns)
                 texts.append(other.text)
-        self._groups.append(replace(rule, columns=tuple(names)))
         return [column for column in drafted(self._table) if column.name in names], "\n".join(texts)
 
     def _samples_of(
@@ -352,3 +358,10 @@ class _Student:
         return replace(
             self._table, columns=tuple(changed.get(column.name, column) for column in self._table.columns)
         )
+
+
+def _touched(rule: Rule, before: TableDefinition, after: TableDefinition) -> tuple[str, ...]:
+    """The columns of a rule, and those that were changed for it."""
+    pairs = zip(before.columns, after.columns, strict=True)
+    changed = (column.name for old, column in pairs if old != column)
+    return tuple(dict.fromkeys((*rule.columns, *changed)))

@@ -13,6 +13,13 @@ from pytest_kroft.postgres.catalog import CatalogRelation
 _PART = r'"(?:[^"]|"")+"|[^."]+'
 _PATTERN = re.compile(rf"(?:({_PART})\.)?({_PART})")
 _SHOWN = 20
+BOOKKEEPING = frozenset({
+    "alembic_version", "django_migrations", "flyway_schema_history", "schema_migrations",
+    "ar_internal_metadata", "databasechangelog", "databasechangeloglock", "goose_db_version",
+    "_yoyo_migration", "_yoyo_version", "_yoyo_log", "yoyo_lock", "aerich", "_sqlx_migrations",
+    "__diesel_schema_migrations", "_prisma_migrations",
+})  # fmt: skip
+"""The tables in which tools note the migrations that were run; a row more, and they no longer work."""
 _WORDS = {
     "v": "a view, and views are left alone",
     "m": "a materialized view, and views are left alone",
@@ -53,7 +60,7 @@ def _compiled(part: str) -> re.Pattern[str]:
 
 
 def matching_tables(relations: Iterable[CatalogRelation], patterns: Sequence[str]) -> list[CatalogRelation]:
-    """The tables that are meant; without a pattern all, but for partitions and an extension's own.
+    """The tables that are meant; without a pattern all but partitions, an extension's and ``BOOKKEEPING``.
 
     Foreign tables are among them, where others are. Raises DefinitionError for a pattern that means no
     table: it names what is near, or what is there.
@@ -72,7 +79,7 @@ def matching_tables(relations: Iterable[CatalogRelation], patterns: Sequence[str
 
 
 def _own(tables: list[CatalogRelation]) -> list[CatalogRelation]:
-    found = [one for one in tables if not one.extension]
+    found = [one for one in tables if not one.extension and one.name.lower() not in BOOKKEEPING]
     if not found:
         raise DefinitionError("there is no table to adopt: the database has none; load a schema first")
     return found

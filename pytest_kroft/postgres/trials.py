@@ -55,10 +55,12 @@ def try_rows(
     """
     if not rows or not columns:
         return []
-    with connection.transaction(force_rollback=True):
-        cells = [list(row) for row in rows]
-        found = connection.execute(_CALL, [_insert(table, columns), cells, keep]).fetchall()
-    return [Rejection(*row) for row in found]
+    cells = [list(row) for row in rows]
+    found = connection.execute(_CALL, [_insert(table, columns), cells, keep]).fetchall()
+    rejections = [Rejection(*row) for row in found]
+    if rejections and rejections[-1].state == psycopg.errors.QueryCanceled.sqlstate:
+        raise psycopg.errors.QueryCanceled(rejections[-1].said)
+    return rejections
 
 
 def _insert(table: TableDefinition, columns: Sequence[ColumnDefinition]) -> str:
@@ -77,7 +79,8 @@ _FOREIGN_KEYS = """
     ORDER BY 1, 2
 """
 _CALL = "SELECT * FROM pg_temp.kroft_try_rows(%s, %s::text[], %s)"
-# A block with a handler is a subtransaction: what fails in it, or is made to fail, leaves nothing behind.
+# A block with a handler is a subtransaction: what fails in it, or is made to fail, leaves nothing behind. The
+# outer one undoes all rows at the end, or what a statement that takes too long has done.
 # Row by row, because to find one cell in an array of many rows the server walks through all before it.
 _FUNCTION = """
     CREATE FUNCTION pg_temp.kroft_try_rows(statement text, cells text[], keep boolean)
@@ -108,6 +111,14 @@ _FUNCTION = """
                 END IF;
             END;
         END LOOP;
+        RAISE EXCEPTION USING ERRCODE = 'KR002';
+    EXCEPTION
+        WHEN SQLSTATE 'KR002' THEN
+            RETURN;
+        WHEN query_canceled THEN
+            GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, said = MESSAGE_TEXT;
+            place := number - 1;
+            RETURN NEXT;
     END
     $kroft$
 """

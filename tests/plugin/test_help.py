@@ -8,7 +8,7 @@ import pytest
 
 from tests.plugin.conftest import Project
 
-OPTIONS = ("seed", "dsn", "server", "replay", "hazards", "keep")
+OPTIONS = ("seed", "dsn", "server", "load", "replay", "hazards", "keep")
 FIXTURES = {
     "kroft_server", "kroft_seed", "kroft_db", "kroft_schema", "kroft_batches", "kroft_mutations",
     "kroft_evolution", "kroft_runner", "kroft_hazard",
@@ -44,7 +44,7 @@ def test_the_marker_is_explained(project: Project) -> None:
     signature, _, text = line.partition(": ")
     assert signature == (
         "@pytest.mark.kroft(*tables, rows=0, policy=None, seed=None, max_examples=1, hazards=None, "
-        "clock='logical')"
+        "clock='logical', adopt=False)"
     )
     assert is_prose(text)
 

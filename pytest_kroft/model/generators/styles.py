@@ -195,6 +195,7 @@ STYLES = (*TEXT_STYLES, *BOUNDED_STYLES, DISJOINT)
 """The names of all styles."""
 
 
+@lru_cache(maxsize=256)
 def styles_for(sql_type: SqlType) -> tuple[str, ...]:
     """The names of the styles that a type has values of."""
     return tuple(name for name in STYLES if _fits(name, sql_type))
@@ -300,9 +301,14 @@ def _hex(size: int) -> Maker:
 def _code(room: int | None, size: int) -> Maker | None:
     if room is not None and room < size:
         return None
+    return pool_maker(_codes(size))
+
+
+@lru_cache
+def _codes(size: int) -> list[str]:
     capitals = string.ascii_uppercase
     first = strings_up_to(len(capitals), size - 1)
-    return pool_maker([letters(first + number, capitals) for number in range(len(capitals) ** size)])
+    return [letters(first + number, capitals) for number in range(len(capitals) ** size)]
 
 
 _SLOTS = {"int4": 8, "int8": 1000, "num": 1000, "date": 2, "ts": 3600, "tstz": 3600}

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         assert_one_sync_equals_many,
         assert_second_sync_changes_nothing,
     )
+    from pytest_kroft.migrating import Migrated
     from pytest_kroft.model.check import check
     from pytest_kroft.model.choices import Choices, SeededChoices
     from pytest_kroft.model.columns import ColumnDefinition
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         DropTable,
         DropType,
         Insert,
+        Migrate,
         Observed,
         Operation,
         RenameColumn,
@@ -105,6 +107,7 @@ _HOMES = {
         "Consumer", "assert_incremental_equals_full", "assert_one_sync_equals_many",
         "assert_second_sync_changes_nothing",
     ),
+    "migrating": ("Migrated",),
     "model.check": ("check",),
     "model.choices": ("Choices", "SeededChoices"),
     "model.columns": ("ColumnDefinition",),
@@ -114,8 +117,8 @@ _HOMES = {
     "model.history": ("History",),
     "model.operations": (
         "AddColumn", "AddEnumValue", "AlterType", "CreateTable", "CreateType", "Delete", "DropColumn",
-        "DropTable", "DropType", "Insert", "Observed", "Operation", "RenameColumn", "RenameTable",
-        "SetDefault", "SetNullable", "Sync", "Truncate", "Update",
+        "DropTable", "DropType", "Insert", "Migrate", "Observed", "Operation", "RenameColumn",
+        "RenameTable", "SetDefault", "SetNullable", "Sync", "Truncate", "Update",
     ),
     "model.registry": ("Registry", "default_registry", "register_column", "register_enum", "register_table"),
     "model.state": ("State",),
@@ -177,6 +180,8 @@ __all__ = [
     "LimitReached",
     "LoadError",
     "LogEntry",
+    "Migrate",
+    "Migrated",
     "Mismatch",
     "MutationEngine",
     "NotApplicable",

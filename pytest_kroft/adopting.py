@@ -40,7 +40,6 @@ class Adopted:
         types: The enums, and the types that are known by samples of their values.
         tables: The tables, each after those that it refers to where that is possible.
         left_out: The tables that were asked for and cannot be adopted, with the reason.
-        closed: The tables that accept no row as far as kroft found, with the reason.
     """
 
     types: tuple[EnumDefinition | SampledDefinition, ...] = ()
@@ -59,7 +58,8 @@ class Adopted:
         return as_python([*self.types, *self.tables])
 
     def __str__(self) -> str:
-        lines = [f"adopted {len(self.tables)} tables: {listing(table.name for table in self.tables)}"]
+        count = f"{len(self.tables)} {'table' if len(self.tables) == 1 else 'tables'}"
+        lines = [f"adopted {count}: {listing(table.name for table in self.tables)}"]
         lines += [f"  left out: {name}: {why}" for name, why in self.left_out.items()]
         lines += [f"  takes no rows: {name}: {why}" for name, why in self.closed.items()]
         return "\n".join(lines)

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 
 from pytest_kroft.adopting import Adopted, Columns, Scratch, find, operations, undone
 from pytest_kroft.comparison import Comparison, compare
-from pytest_kroft.errors import AlreadyExists, DefinitionError, Mismatch, NotApplicable
+from pytest_kroft.errors import DefinitionError, Mismatch, NotApplicable, listing
 from pytest_kroft.migrating import Migrated, migrate
 from pytest_kroft.model.choices import Choices, SeededChoices, TurnableChoices
 from pytest_kroft.model.describe import describe
@@ -152,7 +152,7 @@ class KroftDB:
 
         Raises:
             DefinitionError: for a pattern that means no table, and where there is none.
-            AlreadyExists: where all of the tables are known already.
+            NotApplicable: where all of the tables are known already.
             KroftError: where the session fails.
         """
         self._timeline.settle()
@@ -160,7 +160,7 @@ class KroftDB:
         adopted = find(self._own, patterns, scratch, columns)
         known = [table.name for table in adopted.tables if table.name in self.state.tables]
         if known and len(known) == len(adopted.tables):
-            raise AlreadyExists("table", known[0])
+            raise NotApplicable(f"all of these are adopted or created already: {listing(known)}")
         with asking(self._name):
             taken = list(operations(self._own, self.state, adopted))
         before = self.state

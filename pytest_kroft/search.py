@@ -1,8 +1,9 @@
 """The search for the smallest history that makes a test fail: Hypothesis answers the planners' questions.
 
-A test's body is run for one example after the other, each on the same database, emptied and begun anew. A
-failing example is shrunk by Hypothesis; then one operation after the other is left out of its history, so
-that none is left that could be.
+A test's body is run for one example after the other, each on the same database, emptied and begun anew. Of
+an example Hypothesis draws one number, from which all answers follow. The history of a failing one is then
+made smaller itself, by ``model.shrinking``: operations are left out, merged and made plainer as long as the
+body fails in the same way, so that none is left that could go.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +42,16 @@ Errors = tuple[type[BaseException], ...]
 Body = Callable[[], object]
 Ask = Callable[[int, int], int]
 
-
 LARGEST = (1 << 64) - 1
 
+
+def _plainest(low: int, high: int) -> int:
+    del high
+    return low
+
+
 answers: SearchStrategy[Ask] = st.integers(0, LARGEST).map(
-    lambda drawn: SeededChoices(drawn).integer if drawn else lambda low, high: low  # noqa: ARG005
+    lambda drawn: SeededChoices(drawn).integer if drawn else _plainest
 )
 """A function that gives a whole number from its first argument to its second, at each call.
 
@@ -128,16 +135,21 @@ class Search:
     def minimise(self) -> BaseException:
         """Make the smallest history smaller and plainer until nothing can go; the error it ends in."""
         assert self.smallest is not None, "nothing has failed"
-        start = self.begins
-        before: tuple[int, ...] = ()
-        while before != (before := size(self.smallest.history)):
-            for candidates in (fewer_operations, plainer, tidied):
-                while smaller := self._first_failing(candidates(self.smallest.history, start)):
-                    self.smallest = smaller
+        while self._made_smaller():
+            pass
         self.is_smallest = self.runs < MOST_RUNS
         # Last comes the run that everything which is shown belongs to.
         last = self._again(self.smallest.history)
         return last.error if last else self.smallest.error
+
+    def _made_smaller(self) -> bool:
+        """Go through all ways to make the smallest history smaller once; whether one of them did."""
+        assert self.smallest is not None, "nothing has failed"
+        before = size(self.smallest.history)
+        for candidates in (fewer_operations, plainer, tidied):
+            while smaller := self._first_failing(candidates(self.smallest.history, self.begins)):
+                self.smallest = smaller
+        return size(self.smallest.history) != before
 
     def _first_failing(self, candidates: Iterable[History]) -> Failure | None:
         assert self.smallest is not None, "nothing has failed"
@@ -153,9 +165,12 @@ class Search:
 
     def _is_allowed(self, history: History) -> bool:
         """Whether a history holds no hazard that neither the policy nor the failure has: it would slip."""
+        return _hazards(history) <= self._known_hazards
+
+    @cached_property
+    def _known_hazards(self) -> frozenset[str]:
         assert self.found is not None, "nothing has failed"
-        known = self._database.policy.hazards | _hazards(self.found.history)
-        return _hazards(history) <= known
+        return _hazards(self.found.history).union(self._database.policy.hazards)
 
     def _again(self, history: History) -> Failure | None:
         """Run the body on exactly a history; the failure, if it fails as the smallest one does."""
@@ -171,11 +186,6 @@ class Search:
         self._database.end_example()
         in_place = self._server.empty(self._database, self._spare)
         self._database.rewind(self._begun, choices, recording, anew=not in_place)
-
-
-def _plainest(low: int, high: int) -> int:
-    del high
-    return low
 
 
 def _ends_in(body: Body, stops: Errors) -> BaseException | None:

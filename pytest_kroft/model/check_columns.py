@@ -81,8 +81,8 @@ def check_add_column(state: State, op: AddColumn) -> None:
     table, column = state.table(op.table), op.column
     if table.has(column.name):
         raise AlreadyExists("column", column.name, f" in table {op.table!r}")
-    if table.definition.inherited:
-        raise NotApplicable(f"table {op.table!r} gets no column: the tables that inherit from it would too")
+    if table.definition.fixed:
+        raise NotApplicable(f"no column can be added to table {op.table!r}: {table.definition.fixed}")
     if table.next_column > MAX_COLUMNS:
         raise NotApplicable(f"table {op.table!r} has had {MAX_COLUMNS} columns, and PostgreSQL takes no more")
     check_type(state, op.table, column.name, column.type)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from pytest_kroft.errors import NotApplicable, Protected, ValueRefused
 from pytest_kroft.model.clock import EARLIEST, LATEST
-from pytest_kroft.model.consequences import key_tokens
+from pytest_kroft.model.consequences import held_keys, key_tokens
 from pytest_kroft.model.fold_rows import write, write_alone
 from pytest_kroft.model.literals import canonical
 from pytest_kroft.model.operations import Delete, Insert, Observed, RowWrite, Truncate, Update
@@ -53,6 +53,7 @@ def check_update(state: State, op: Update) -> None:
     _check_parents_given(table, list(dict.fromkeys(keys)), op, "update of")
     _check_whole(table, columns, op)
     _check_fresh(state, table, op, columns)
+    _check_computed_keys(state, table, op)
     _check_consequences(state, op)
     if not table.key:
         _check_same_for_all(op)
@@ -81,9 +82,7 @@ def check_truncate(state: State, op: Truncate) -> None:
 
 def _check_not_kept(table: TableState, what: str) -> None:
     if table.definition.kept:
-        raise NotApplicable(
-            f"rows of {table.definition.name!r} cannot be {what}: a trigger says {table.definition.kept!r}"
-        )
+        raise NotApplicable(f"rows of {table.definition.name!r} cannot be {what}: {table.definition.kept}")
 
 
 def check_observed(state: State, op: Observed) -> None:
@@ -332,6 +331,25 @@ def _check_consequences(state: State, op: Update | Delete) -> None:
             f"foreign keys would change other rows with these of {op.table!r}, which would lock them; "
             "end the open sessions first"
         )
+
+
+def _check_computed_keys(state: State, table: TableState, op: Update) -> None:
+    """Whether no row that is referred to by a generated column gets another value there: unknown to kroft."""
+    changed = {table.column(name).id for name in (*op.columns, *_stamped(table))}
+    for child, key in state.references_to(op.table):
+        parent, targets = state.target(key)
+        sources = {number for target in targets if target.computed for number in target.computed.sources}
+        if not changed & sources:
+            continue
+        held = {tokens for _, tokens in held_keys(state, child, key)}
+        readers = state.readers(parent, targets)
+        for number in op.rows:
+            texts = parent.texts(parent.rows[number], readers)
+            if key_tokens(texts, targets) in held:
+                raise NotApplicable(
+                    f"row number {number} of {op.table!r} cannot be changed: {child.label(key)!r} of "
+                    f"{child.definition.name!r} references {texts!r}, which the server computes from it"
+                )
 
 
 def _check_same_for_all(op: Update) -> None:

@@ -129,11 +129,11 @@ def _referring(state: State, moved: _Moved, actions: Collection[Action]) -> dict
     if not {moved.key.definition.on_delete, moved.key.definition.on_update}.intersection(actions):
         return {}
     child = state.table(moved.child)
-    found = {row.number: tokens for row, tokens in _held(state, child, moved.key) if tokens in moved.keys}
+    found = {row.number: tokens for row, tokens in held_keys(state, child, moved.key) if tokens in moved.keys}
     return {number: tokens for number, tokens in found.items() if moved.action(tokens) in actions}
 
 
-def _held(state: State, child: TableState, key: ForeignKeyState) -> Iterator[tuple[Row, Tokens]]:
+def held_keys(state: State, child: TableState, key: ForeignKeyState) -> Iterator[tuple[Row, Tokens]]:
     """The rows that refer to a parent, with its key."""
     read = _key_reader(state, child, key)
     return ((row, tokens) for row in child.rows if (tokens := read(row)) is not None)

@@ -39,6 +39,7 @@ from pytest_kroft.model.operations import (
 )
 from pytest_kroft.model.sessions import seen
 from pytest_kroft.model.state import State, TableState
+from pytest_kroft.model.tables import EnumDefinition
 
 SHOWN = 3
 """How many rows a description names before it counts the others."""
@@ -122,10 +123,9 @@ def _of(verb: str, count: int) -> str:
 
 def _describe_change(operation: SchemaOperation, state: State | None) -> str:
     match operation:
-        case CreateTable(definition):
-            return (
-                f"create table {definition.name} ({', '.join(column.name for column in definition.active)})"
-            )
+        case CreateTable(definition, adopted):
+            names = ", ".join(column.name for column in definition.active)
+            return f"{'adopt' if adopted else 'create'} table {definition.name} ({names})"
         case DropTable(table):
             return f"drop table {table}"
         case RenameTable(table, new_name):
@@ -143,8 +143,9 @@ def _describe_change(operation: SchemaOperation, state: State | None) -> str:
             return change if default is not None else f"drop the default of column {name} of {table}"
         case SetNullable(table, name, nullable):
             return f"{'allow' if nullable else 'forbid'} NULL in column {name} of {table}"
-        case CreateType(definition):
-            return f"create type {definition.name} ({', '.join(definition.labels)})"
+        case CreateType(definition, adopted):
+            kept = f" ({', '.join(definition.labels)})" if isinstance(definition, EnumDefinition) else ""
+            return f"{'adopt' if adopted else 'create'} type {definition.name}{kept}"
         case DropType(name):
             return f"drop type {name}"
         case AddEnumValue(name, label, after):

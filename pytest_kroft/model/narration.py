@@ -147,8 +147,10 @@ def _opening(operations: Sequence[Operation]) -> int:
 
 
 def _made(operations: Iterable[Operation]) -> str:
-    made = [op.definition for op in operations if isinstance(op, CreateTable | CreateType)]
-    return f"create {listing(definition.name for definition in made)}"
+    made = [op for op in operations if isinstance(op, CreateTable | CreateType)]
+    words = {"adopt": [op.definition.name for op in made if op.adopted],
+             "create": [op.definition.name for op in made if not op.adopted]}  # fmt: skip
+    return ", ".join(f"{verb} {listing(names)}" for verb, names in words.items() if names)
 
 
 def _lowered(sentence: str) -> str:

@@ -42,8 +42,9 @@ class TableDefinition:
             an index over some rows or an expression does, or an EXCLUDE.
         triggers: The names of the triggers that may change rows: what they did is observed after each write.
         closed: Why no row can be inserted, such as ``'constraint "never" accepts none'``.
-        kept: Why no row can be deleted, such as ``'rows of the ledger stay'``, the word of a trigger.
+        kept: Why no row can be deleted, such as ``"a trigger says 'rows of the ledger stay'"``.
         inherited: Whether other tables inherit from it: then its own rows are those that ONLY names.
+        fixed: Why no column can be added, such as ``'another role owns the table'``.
 
     Raises:
         DefinitionError: where PostgreSQL would refuse the table; names it and the column.
@@ -60,6 +61,7 @@ class TableDefinition:
     closed: str | None = None
     kept: str | None = None
     inherited: bool = False
+    fixed: str | None = None
 
     def __init__(  # noqa: PLR0913  (each is a fact of its own)
         self,
@@ -75,6 +77,7 @@ class TableDefinition:
         closed: str | None = None,
         kept: str | None = None,
         inherited: bool = False,
+        fixed: str | None = None,
     ) -> None:
         check_identifier(name if table is None else table, "a table")
         _check_schema(schema)
@@ -91,6 +94,7 @@ class TableDefinition:
             "closed": closed,
             "kept": kept,
             "inherited": inherited,
+            "fixed": fixed,
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_kroft.errors import NotApplicable
+from pytest_kroft.errors import CapacityReached, NotApplicable
 from pytest_kroft.model.check import check
 from pytest_kroft.model.choices import Choices
 from pytest_kroft.model.operations import Insert, Operation
@@ -64,7 +64,7 @@ class Filler:
             try:
                 planned = self._batches.plan(name, count)
                 check(self._database.state, planned[0])
-            except NotApplicable as error:
+            except (NotApplicable, CapacityReached) as error:
                 # Of rows that are to differ there may be fewer.
                 short[name] = str(error)
                 count //= 2

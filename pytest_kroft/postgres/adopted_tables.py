@@ -20,7 +20,7 @@ from pytest_kroft.postgres.catalog import (
 )
 from pytest_kroft.postgres.catalog_types import ColumnTypes, Resolved, condition_of
 from pytest_kroft.postgres.type_samples import TypeSamples
-from pytest_kroft.postgres.usage import indexed_by
+from pytest_kroft.postgres.usage import fixed, indexed_by
 
 UPDATED_AT = (
     "updated_at", "modified_at", "last_updated_at", "last_modified_at", "last_updated", "last_modified",
@@ -62,6 +62,7 @@ class AdoptedTables:
             table=relation.name if name != relation.name else None,
             distinct=[names for names in rules.distinct if _all_ordered(columns, names)],
             triggers=[trigger.name for trigger in self.catalog.triggers.get(relation.oid, ())],
+            fixed=fixed(self.catalog, relation.oid),
         )
 
     def _column(self, rules: TableRules, column: CatalogAttribute) -> ColumnDefinition:

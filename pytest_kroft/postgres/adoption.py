@@ -231,8 +231,6 @@ def _unusable(catalog: Catalog, relation: CatalogRelation, role: str) -> str | N
         return f'the role "{role}" lacks {rights} on it; grant these, or connect as its owner'
     if not catalog.attributes.get(relation.oid):
         return "it has no columns"
-    if all(column.generated for column in catalog.attributes[relation.oid]):
-        return "the server computes all of its columns, so that there is nothing to insert"
     if relation.kind == "p" and not catalog.partitions.get(relation.oid):
         return "it is partitioned and has no partition, so that it accepts no row; create one"
     return None

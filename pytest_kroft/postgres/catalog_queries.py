@@ -96,7 +96,7 @@ TYPES = """
         SELECT enumtypid, array_agg(enumlabel::text ORDER BY enumsortorder) AS labels
         FROM pg_enum GROUP BY enumtypid
     ) AS l ON l.enumtypid = t.oid
-    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    WHERE n.nspname !~ '^pg_' AND (n.nspname <> 'information_schema' OR t.typtype = 'd')
         AND (t.typtype <> 'b' OR t.typcategory <> 'A')
     ORDER BY n.nspname, t.typname
 """
@@ -120,7 +120,7 @@ CONSTRAINTS = """
     LEFT JOIN pg_class r ON r.oid = c.conrelid
     WHERE c.contype IN ('p', 'u', 'f', 'c', 'x') AND @enforced@
         AND c.conparentid = 0 AND NOT (coalesce(r.relispartition, false) AND c.coninhcount > 0)
-        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        AND n.nspname !~ '^pg_' AND (n.nspname <> 'information_schema' OR c.contypid <> 0)
     ORDER BY c.conrelid, c.contype, c.conname
 """
 

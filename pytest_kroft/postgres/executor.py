@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
+from typing import TypeGuard
 
 import psycopg
 
@@ -84,7 +85,7 @@ class _Task:
         """Whether it cannot wait to be sent with others: it copies rows, or is observed."""
         if self.adopts or (self.statements and (self.triggers or self.writes_still)):
             return True
-        copies = any(isinstance(item, InsertRows) and len(item.rows) >= COPY_FROM for item in self.statements)
+        copies = any(map(_is_copied, self.statements))
         return copies or bool(self.statements and observed_columns(self.operation, self.after))
 
     def queries(self) -> Sequence[Query]:
@@ -266,7 +267,7 @@ class Executor:
 
     def _run(self, connection: Connection, todo: Iterable[Statement]) -> None:
         for statement in todo:
-            if isinstance(statement, InsertRows) and len(statement.rows) >= COPY_FROM:
+            if _is_copied(statement):
                 check_count(len(statement.rows), _copy(connection, statement))
             else:
                 _ask(connection, query(statement))
@@ -323,6 +324,11 @@ def _execute(connection: Connection, asked: Query) -> int:
     # is a user's SQL, and there the server refuses a second command in it. A raw cursor takes $1 and
     # leaves the percent sign alone, which names may hold.
     return psycopg.RawCursor(connection).execute(asked.text, asked.values, binary=True).rowcount
+
+
+def _is_copied(statement: Statement) -> TypeGuard[InsertRows]:
+    # A COPY of no columns is a syntax error.
+    return isinstance(statement, InsertRows) and len(statement.rows) >= COPY_FROM and bool(statement.fields)
 
 
 def _copy(connection: Connection, statement: InsertRows) -> int:

@@ -175,6 +175,7 @@ class _Student:
         ``few`` allows that a column which must not repeat has fewer values than before: of samples there
         are no more than were found, but a style with few values is none.
         """
+        rows: list[list[Cell]] = []
         for count in (_SCREENED, _ROWS):
             rows = self._drafted(table, count)
             if self._left <= 0 or not rows:

@@ -47,6 +47,8 @@ def query(statement: Statement) -> Query:
     match statement:
         case Command(text):
             return Query(text.as_bytes(None))
+        case InsertRows(table, (), rows):
+            return Query(insert_defaults_query(_text(table)), [len(rows)], len(rows))
         case InsertRows(table, fields, rows):
             return Query(insert_query(_text(table), fields), _transposed(rows, len(fields)), len(rows))
         case UpdateRows(table, keys, fields, rows):
@@ -114,6 +116,11 @@ def insert_query(table: str, fields: tuple[Field, ...]) -> bytes:
     casts = sql.SQL(", ").join(map(_cast, fields, aliases))
     words = "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}"
     return _bytes(words, table, _names(fields), casts, values)
+
+
+def insert_defaults_query(table: str) -> bytes:
+    """An INSERT of so many rows of defaults, into a table that takes no values."""
+    return _bytes("INSERT INTO {} SELECT FROM generate_series(1, $1::int)", table)
 
 
 @lru_cache(maxsize=1024)

@@ -12,7 +12,7 @@ from psycopg import sql
 from pytest_kroft.errors import ExecutionError, listing
 from pytest_kroft.model.clauses import mentions
 from pytest_kroft.model.describe import describe
-from pytest_kroft.model.operations import AddColumn, CreateTable, CreateType, Insert, Operation
+from pytest_kroft.model.operations import AddColumn, CreateTable, CreateType, Delete, Insert, Operation
 from pytest_kroft.model.state import ColumnState, State, TableState
 from pytest_kroft.postgres.clauses import table_name
 
@@ -82,6 +82,8 @@ def _hint(
     match error:
         case psycopg.errors.LockNotAvailable():
             return "; " + _blockers(connection, _locked(operation, before))
+        case psycopg.errors.ForeignKeyViolation() if isinstance(operation, Delete):
+            return "; the table that refers to it is not one of kroft's: adopt it too"
         case psycopg.IntegrityError() if table and table.adopted:
             return "; " + _rule(connection, after, table, error)
         case psycopg.errors.RaiseException() if table and table.definition.triggers:

@@ -37,15 +37,18 @@ def reluctant(
     """
     some = list(rows)[: ROWS + 1]
     with connection.transaction(force_rollback=True):
-        there = [row for row in some[:ROWS] if _done(connection, _insert(table, columns), row)]
+        there = [
+            row for row in some[:ROWS] if columns and _count(connection, _insert(table, columns), row) > 0
+        ]
         if not there:
             return table
         fixed = {
             column.name
             for place, column in enumerate(columns)
-            if column.name not in foreign and not _changes(connection, table, column, some[-1][place])
+            if column.name not in foreign
+            and not _changes(connection, table, column, [row[place] for row in some])
         }
-        kept = _said(connection, sql.SQL("DELETE FROM {}").format(_named(table)))
+        kept = _kept(connection, table, len(there))
     changed = tuple(
         replace(column, protected=True) if column.name in fixed else column for column in table.columns
     )
@@ -63,9 +66,7 @@ def _insert(table: TableDefinition, columns: Sequence[ColumnDefinition]) -> sql.
     return into.format(_named(table), names, cells)
 
 
-def _changes(
-    connection: Connection, table: TableDefinition, column: ColumnDefinition, cell: str | None
-) -> bool:
+def _changes(connection: Connection, table: TableDefinition, column: ColumnDefinition, cells: Row) -> bool:
     """Whether a trigger lets a column be set to another value; what a rule of the rows says of it is not."""
     if column.identity == "always":
         return True
@@ -73,32 +74,38 @@ def _changes(
     update = sql.SQL("UPDATE {} SET {} = {} WHERE ctid = (SELECT min(ctid) FROM {})").format(
         _named(table), sql.Identifier(column.name), sql.SQL(f"%s::text::{column.type}"), _named(table)
     )
-    return _done(connection, update, [cell])
+    for cell in dict.fromkeys(reversed(cells)):
+        # A trigger may leave out an update that changes nothing: then another value is tried.
+        if count := _count(connection, update, [cell]):
+            return count > 0
+    return False
 
 
 _OF_CODE = ("P0001", "P0004", "0A000", "42501", "55000")
 """What the code of a trigger raises: raise_exception, assert_failure, and what others use."""
 
 
-def _done(connection: Connection, statement: sql.Composed, cells: Row) -> bool:
-    """Whether the server does it; where a constraint refuses, that is no word of a trigger."""
+_REFUSED = -1
+
+
+def _count(connection: Connection, statement: sql.Composed, cells: Row) -> int:
+    """How many rows the server changes; where a constraint refuses, that is no word of a trigger."""
     try:
         with connection.transaction():
-            connection.execute(statement, cells)
+            return connection.execute(statement, cells).rowcount
     except psycopg.errors.IntegrityError:
-        return True
+        return 1
     except psycopg.Error as error:
-        return error.sqlstate not in _OF_CODE
-    return True
+        return _REFUSED if error.sqlstate in _OF_CODE else 1
 
 
-def _said(connection: Connection, statement: sql.Composed) -> str | None:
-    """What a trigger says against a statement; None where it is done."""
+def _kept(connection: Connection, table: TableDefinition, count: int) -> str | None:
+    """Why the rows that are there, so many, cannot be deleted: a trigger says so, or a rule does nothing."""
     try:
         with connection.transaction():
-            connection.execute(statement)
+            done = connection.execute(sql.SQL("DELETE FROM {}").format(_named(table))).rowcount
     except psycopg.errors.IntegrityError:
         return None
     except psycopg.Error as error:
-        return error.diag.message_primary or str(error)
-    return None
+        return f"a trigger says {error.diag.message_primary or str(error)!r}"
+    return "a trigger or rule makes a DELETE leave them there" if done < count else None

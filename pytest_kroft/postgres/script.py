@@ -128,6 +128,8 @@ def render(statement: Statement) -> str:
     match statement:
         case Command(text):
             return f"{_text(text)};"
+        case InsertRows(table, (), rows):
+            return f"INSERT INTO {_text(table)} SELECT FROM generate_series(1, {len(rows)});"
         case InsertRows(table, fields, rows):
             names = ", ".join(quote(field.name) for field in fields)
             values = ",\n  ".join(_tuple(fields, row) for row in rows)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from pytest_kroft.model.generators.catalog import POOLS
+from pytest_kroft.postgres.regexes import texts_of
 
 MANY = 64
 """How many texts a template makes at most."""
@@ -55,6 +56,17 @@ _GENERAL = (
     "user{n}@example.org", "https://example.org/{n}", "A{n:03}", "{u}{u}{u}", "+1555{n:07}", "0.{n:02}",
     "-{n}", "101", "[{vector}]", "$.a{n}", "{n}/{m}", "{n} USD", "a=>{n}", "pg_class", "int4", "",
 )  # fmt: skip
+
+
+_STRING = re.compile(r"'((?:[^']|'')*)'")
+
+
+def constants(rules: str) -> Iterator[str]:
+    """The string constants of a domain's rules, and texts that each would match as a pattern."""
+    found = [constant.replace("''", "'") for constant in dict.fromkeys(_STRING.findall(rules))]
+    yield from found
+    for constant in found:
+        yield from texts_of(constant, MANY)
 
 
 def candidates(name: str, declared: str) -> Iterator[Iterator[str]]:

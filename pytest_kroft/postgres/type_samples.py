@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from pytest_kroft.postgres.catalog import Catalog, CatalogType, Oid
-from pytest_kroft.postgres.type_candidates import MANY, candidates
+from pytest_kroft.postgres.type_candidates import MANY, candidates, constants
 
 _A_FIELD = 8
 """How many values of a field are enough for those of a composite."""
@@ -122,7 +122,9 @@ class TypeSamples:
         if found.base_array or (base and base.kind != "b"):
             return accepted
         name = base.name if base else found.base_declared
-        return chain(accepted, self._tried(name, found.base_declared, found.declared))
+        rules = [check.condition or "" for check in self._catalog.domain_checks.get(found.oid, ())]
+        named = (self._ask(query, [text]) for text in constants("\n".join(rules)))
+        return chain(accepted, named, self._tried(name, found.base_declared, found.declared))
 
     def _ask(self, query: sql.Composed, values: Sequence[Any]) -> str | None:
         """What the server prints of a value, or None where it refuses it."""

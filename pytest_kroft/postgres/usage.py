@@ -56,6 +56,14 @@ def _all_joined(
     return {oid: {name: _joined(said) for name, said in columns.items()} for oid, columns in every.items()}
 
 
+def fixed(catalog: Catalog, oid: Oid) -> str | None:
+    """Why no column can be added to a table, or None."""
+    heirs = [f'table "{child.name}" inherits from it' for child in catalog.children.get(oid, ())]
+    # Where columns hold its rows, the server refuses only one with a default, but they would get any.
+    others = list(_of_whole_table(catalog, catalog.relations[oid]))
+    return _joined([*heirs, *others]) if heirs or others else None
+
+
 def indexed_by(catalog: Catalog, oid: Oid) -> Mapping[str, str]:
     """Why columns of a table cannot be retyped: an index is over an expression or a part of the rows."""
     found: dict[str, list[str]] = defaultdict(list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import psycopg
 import pytest
@@ -99,6 +100,11 @@ CREATE TABLE moods (id int PRIMARY KEY, mood mood CHECK (mood::text || 'x' <> 'o
 CREATE TABLE thirds (n smallint PRIMARY KEY CHECK (n * 3 < 1000 AND n % 3 = 0));
 CREATE TABLE rooms (id int PRIMARY KEY, room int4range NOT NULL, during daterange NOT NULL,
     EXCLUDE USING gist (room WITH &&, during WITH &&));
+CREATE TABLE slots (id int PRIMARY KEY, low int NOT NULL, high int NOT NULL, CHECK (low < high),
+    CONSTRAINT slots_even CHECK (is_even(low)),
+    CONSTRAINT no_overlap EXCLUDE USING gist (int4range(low, high) WITH &&) WHERE (low <= high));
+CREATE TABLE pairs (id int PRIMARY KEY, low int, high int, CONSTRAINT a CHECK (num_nonnulls(low, high) <> 1),
+    CONSTRAINT b CHECK (low <= high), CONSTRAINT c CHECK (is_even(low)));
 CREATE TABLE required (id int PRIMARY KEY, t text, CONSTRAINT t_there CHECK (coalesce(t, '') <> ''));
 """
 
@@ -159,6 +165,12 @@ TABLES = {
         TableDefinition(
             "rooms",
             [ID, Column("room", "int4range", nullable=False), Column("during", "daterange", nullable=False)],
+        ),
+        *(
+            TableDefinition(
+                name, [ID, *(Column(one, "int", nullable=name == "pairs") for one in ("low", "high"))]
+            )
+            for name in ("slots", "pairs")
         ),
         TableDefinition("required", [ID, text("t")]),
     )
@@ -290,6 +302,27 @@ def test_rules_that_share_a_column_are_learnt_together(found: dict[str, TableDef
     triples = list(zip(*(map(int, filter(None, column.samples)) for column in columns), strict=True))
     assert len(triples) > 10
     assert all(a < b < c for a, b, c in triples)
+
+
+def test_a_rule_on_a_column_of_a_pair_that_has_styles_is_learnt_for_the_pair(
+    found: dict[str, TableDefinition],
+) -> None:
+    low, high = found["pairs"].columns[1:]
+    pairs = list(zip(low.samples, high.samples, strict=True))
+    assert low.together == high.together == "pairs: c"
+    assert len(set(pairs)) > 10
+    assert all((one is None and other is None) or int(one or 1) <= int(other or -1) for one, other in pairs)
+    assert all(int(one) % 2 == 0 for one in low.samples if one is not None)
+
+
+def test_pairs_that_must_not_overlap_are_each_taken_once(found: dict[str, TableDefinition]) -> None:
+    low, high = found["slots"].columns[1:]
+    assert found["slots"].distinct == (("low", "high"),)
+    pairs = sorted(
+        (int(one), int(other)) for one, other in zip(low.samples, high.samples, strict=True) if one and other
+    )
+    assert len(pairs) == len(low.samples) >= 400
+    assert all(one[1] <= other[0] for one, other in pairwise(pairs))
 
 
 def test_what_must_not_repeat_gets_hundreds_of_samples(found: dict[str, TableDefinition]) -> None:

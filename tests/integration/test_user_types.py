@@ -18,7 +18,6 @@ EXCEPTIONS = {
     "xml": "the embedded server is built without libxml and refuses every value",
     "xml[]": "the embedded server is built without libxml and refuses every value",
     "interval year to month[]": "psycopg makes 30 days of a month, and expected() keeps the text",
-    "citext[]": "expected() has a list, and psycopg reads a text unless the type is registered with it",
     **dict.fromkeys(
         (
             f"{name}{array}"
@@ -30,17 +29,9 @@ EXCEPTIONS = {
         ),
         "rows of a table or view change with its columns",
     ),
-    **dict.fromkeys(
-        (
-            f"information_schema.{name}{array}"
-            for name in ("cardinal_number", "character_data", "sql_identifier", "time_stamp", "yes_or_no")
-            for array in ("", "[]")
-        ),
-        "the domains of information_schema are those of its views",
-    ),
 }  # fmt: skip
 """What does not go the whole way, and why; see docs/reference/definitions.md."""
-OTHERWISE_READ = {"citext[]", "interval year to month[]"}
+OTHERWISE_READ = {"interval year to month[]"}
 """Those of them that have rows, of which a cursor reads something else than ``expected`` holds."""
 
 USER_TYPES = r"""
@@ -57,6 +48,8 @@ CREATE DOMAIN code AS char(5);
 CREATE DOMAIN truth AS boolean;
 CREATE DOMAIN host AS inet;
 CREATE DOMAIN price AS numeric(10, 2) DEFAULT 3.14 CHECK (VALUE >= 0);
+CREATE DOMAIN answer AS varchar(3) CHECK (VALUE IN ('aye', 'nay'));
+CREATE DOMAIN plate AS text CHECK (VALUE ~ '^[A-Z]{2}-[0-9]{3}$');
 CREATE DOMAIN mail AS citext CHECK (VALUE ~ '@');
 CREATE DOMAIN place_in AS vector(3) CHECK (vector_norm(VALUE) < 5);
 CREATE DOMAIN short AS varchar(12) COLLATE "C";

@@ -29,8 +29,13 @@ def fails(connection):
 
 @pytest.fixture(autouse=True)
 def no_templates_before_and_after(server: EmbeddedServer) -> Iterator[None]:
-    """A template outlives the run that made it."""
+    """A template outlives the run that made it, and the tests of another file may have made some."""
+    drop_templates(server)
     yield
+    drop_templates(server)
+
+
+def drop_templates(server: EmbeddedServer) -> None:
     with psycopg.connect(server.dsn(), autocommit=True) as admin:
         for (name,) in admin.execute("select datname from pg_database where datname ~ %s", [f"^{PREFIX}"]):
             admin.execute(f"drop database {name} with (force)".encode())

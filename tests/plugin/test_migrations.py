@@ -68,7 +68,7 @@ def test_copy(kroft_db):
     for _ in kroft_db.stream(batches=2):
         kroft_db.verify()
     kroft_db.assert_same("shops", kroft_db.expected("shops"))
-    assert len(kroft_db.expected("visits")) >= 1
+    assert kroft_db.state.table("visits").next_row > 1
 """
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 from pytest_kroft.errors import DefinitionError, listing
 from pytest_kroft.model.conditions import Condition

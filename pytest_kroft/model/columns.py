@@ -131,6 +131,9 @@ class ColumnDefinition:
     def _take_constraints(self) -> None:
         if not isinstance(self.constraints, str):
             raise self._refuse(f"constraints must be a string of SQL, not {self.constraints!r}")
+        if not self.constraints:
+            self._take_check(null=False)
+            return
         try:
             found = split_clauses(self.constraints)
         except DefinitionError as error:

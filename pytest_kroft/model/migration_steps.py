@@ -40,7 +40,7 @@ def migration_steps(state: State, op: Migrate) -> list[SchemaOperation]:
             steps += _of_table(state, op, definition)
         else:
             dropped = [DropTable(definition.name)] if definition.name in state.tables else []
-            steps += [*dropped, CreateTable(definition, adopted=True)]
+            steps += [*dropped, CreateTable(definition)]
     return [*steps, *(DropType(name) for name in op.dropped_types)]
 
 

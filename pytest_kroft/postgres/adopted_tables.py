@@ -63,7 +63,16 @@ class AdoptedTables:
             distinct=[names for names in rules.distinct if _all_ordered(columns, names)],
             triggers=[trigger.name for trigger in self.catalog.triggers.get(relation.oid, ())],
             fixed=fixed(self.catalog, relation.oid),
+            kept=self._kept(relation.oid),
         )
+
+    def _kept(self, oid: Oid) -> str | None:
+        """Why its rows cannot be deleted: rows that kroft does not know of may refer to them."""
+        for key in self.catalog.referencing.get(oid, ()):
+            child = self.catalog.relations[key.relation]
+            if (child.root or child.oid) not in self.names:
+                return f'table "{child.name}" refers to them and is not adopted'
+        return None
 
     def _column(self, rules: TableRules, column: CatalogAttribute) -> ColumnDefinition:
         try:

@@ -52,7 +52,7 @@ def reluctant(
     changed = tuple(
         replace(column, protected=True) if column.name in fixed else column for column in table.columns
     )
-    return replace(table, columns=changed, kept=kept)
+    return replace(table, columns=changed, kept=table.kept or kept)
 
 
 def _named(table: TableDefinition) -> sql.Identifier:

@@ -203,6 +203,15 @@ def test_what_is_known_already_is_not_adopted_again(lender: KroftServer, shop: s
         assert db.verify()
 
 
+def test_rows_that_a_table_outside_may_refer_to_are_kept(lender: KroftServer, shop: str) -> None:
+    with lender.database(load=shop, policy="breaking") as db:
+        db.adopt("customers")
+        with pytest.raises(NotApplicable, match='table "orders" refers to them and is not adopted'):
+            db.schema.truncate("customers")
+        db.run(batches=10, rows=10)
+        assert db.verify()
+
+
 def test_an_empty_database_has_nothing_to_adopt(lender: KroftServer) -> None:
     with (
         lender.database() as db,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import product
+
 from pytest_kroft.model.columns import ColumnDefinition
 from pytest_kroft.model.tables import TableDefinition
 from pytest_kroft.postgres.candidates import cells_for, combinations, draft, thinned
@@ -38,8 +40,16 @@ def test_hundreds_of_different_cells_for_what_must_not_repeat() -> None:
 def test_combinations_begin_with_every_choice_of_nulls() -> None:
     found = combinations([["1", "2", None], ["1", "3", None]], 100)
     assert set(found[:4]) == {(None, None), (None, "1"), ("1", None), ("1", "1")}
-    assert len(found) == len(set(found)) == 9
+    # Beside the product, numbers in order, whatever column they come from.
+    assert len(found) == len(set(found)) == 10
+    assert ("2", "3") in found
     assert combinations([["1", "2"], ["3"]], 1) == [("1", "3")]
+
+
+def test_combinations_have_numbers_in_order_each_used_once() -> None:
+    found = combinations([["1", "3", "7"], ["1", "5", "9"], ["x", "2"]], 10**4)
+    assert set(found) == set(product("137", "159", ["x", "2"]))
+    assert {("-5", "0"), ("7", "10")} <= set(combinations([["10", "-5", "0"], ["7"]], 100))
 
 
 def test_a_draft_holds_null_in_each_column_that_may_hold_it() -> None:

@@ -372,3 +372,9 @@ def assert_consistent(state: State) -> None:
                 target = parent.key[0].name
                 keys = {row[parent.names.index(target)] for row in state.contents(parent.definition.name)}
                 assert set(texts) <= {None, *keys}, (table.definition.name, column.name)
+
+
+def test_a_table_that_is_fixed_gets_no_column():
+    made = timeline(TableDefinition("t", [Column("id", "int", primary_key=True)], fixed="it is a puzzle"))
+    with pytest.raises(NotApplicable, match="no column can be added to table 't': it is a puzzle"):
+        check(made.state, AddColumn("t", NOTE))

@@ -338,3 +338,27 @@ def test_an_update_that_moves_the_keys_it_refers_to_is_refused():
         check(made.state, both)
     check(made.state, replace(both, parents={"above": (None,)}))
     check(made.state, replace(both, columns=("above",), fresh=None))
+
+
+def test_a_row_that_is_referred_to_by_what_is_computed_from_it_keeps_that():
+    sums = TableDefinition(
+        "sums",
+        [
+            Column("id", "int", primary_key=True),
+            Column("a", "int"),
+            Column("b", "int"),
+            Column("c", "int", generated="a + a * 2", unique=True),
+        ],
+    )
+    uses = TableDefinition(
+        "uses", [Column("id", "int", primary_key=True), Column("c", "int", references="sums (c)")]
+    )
+    made = timeline(sums, uses)
+    made.apply(Insert("sums", 1, 2, START, cells={"a": ("1", "2")}))
+    made.apply(Observed("sums", "test", (1, 2), {"c": ("3", "6")}))
+    made.apply(Insert("uses", 1, 1, START, parents={"c": (2,)}))
+    update = Update("sums", (2,), ("a",), 1, START)
+    with pytest.raises(NotApplicable, match=r"row number 2 of 'sums' .*'c' of 'uses' references \('6',\)"):
+        check(made.state, update)
+    check(made.state, replace(update, rows=(1,)))
+    check(made.state, replace(update, columns=("b",)))

@@ -55,6 +55,10 @@ A, B = Field("a", parse_type("text")), Field("B c", parse_type("int[]"))
             ),
         ),
         (
+            InsertRows(TABLE, (), [(), ()]),
+            """INSERT INTO "s"."t\"\"" SELECT FROM generate_series(1, 2);""",
+        ),
+        (
             UpdateRows(TABLE, (A,), (B,), [("x", "{2}"), ("y", None)]),
             (
                 """UPDATE "s"."t\"\"" SET "B c" = '{2}'::integer[] WHERE "a" = 'x'::text;\n"""

@@ -323,7 +323,11 @@ class _Student:
             for place, cell in zip(places, cells, strict=True):
                 row[place] = cell
             rows.append(row)
-        refused = {r.place for r in self._try(self._table, rows, keep=keep) if not self._is_later(r, rule)}
+        rejections = self._try(self._table, rows, keep=keep)
+        refused = {r.place for r in rejections if not self._is_later(r, rule)}
+        if keep and len(rows) - len(rejections) >= _ROWS:
+            # A row that a later rule refuses is not there to refuse another one.
+            refused = {r.place for r in rejections}
         named = [self._as_samples(columns, cells) for cells in tuples[: len(rows)]]
         never = (
             {cells for number, cells in enumerate(named) if number in refused}

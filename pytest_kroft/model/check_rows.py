@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from pytest_kroft.errors import NotApplicable, Protected, ValueRefused
+from pytest_kroft.model.check_references import (
+    check_computed_keys,
+    check_consequences,
+    check_parents_exist,
+    check_parents_given,
+    given_names,
+    stamped,
+)
 from pytest_kroft.model.clock import EARLIEST, LATEST
-from pytest_kroft.model.consequences import held_keys, key_tokens
-from pytest_kroft.model.fold_rows import write, write_alone
+from pytest_kroft.model.fold_rows import write
 from pytest_kroft.model.literals import canonical
-from pytest_kroft.model.operations import Delete, Insert, Observed, RowWrite, Truncate, Update
-from pytest_kroft.model.state import ColumnState, ForeignKeyState, State, TableState
+from pytest_kroft.model.operations import Delete, Insert, Observed, Truncate, Update
+from pytest_kroft.model.state import ColumnState, State, TableState
 from pytest_kroft.model.uniqueness import UniqueSet, duplicates, may_repeat, sets_at_risk, tokens
 
 
@@ -26,8 +33,8 @@ def check_insert(state: State, op: Insert) -> None:
             f"row number {op.first} of {op.table!r} was used before; the next is {table.next_row}"
         )
     _check_given(state, table, op, op.count)
-    _check_parents_given(table, table.foreign_keys, op, "insert into")
-    _check_capacity(state, table, table.columns, op.first + op.count - 1, _given(table, op))
+    check_parents_given(table, table.foreign_keys, op, "insert into")
+    _check_capacity(state, table, table.columns, op.first + op.count - 1, given_names(table, op))
     written = [column.id for column in table.columns]
     _check_unique(state, op, range(op.first, op.first + op.count), written)
 
@@ -40,7 +47,7 @@ def check_update(state: State, op: Update) -> None:
     for column in columns:
         if reason := table.unwritable(column):
             raise Protected(op.table, column.name, reason)
-    if unsaid := _given(table, op).difference(op.columns, _stamped(table)):
+    if unsaid := given_names(table, op).difference(op.columns, stamped(table)):
         raise NotApplicable(
             f"the update of {op.table!r} gives values for {sorted(unsaid)}, which it does not name"
         )
@@ -50,11 +57,11 @@ def check_update(state: State, op: Update) -> None:
         )
     _check_given(state, table, op, len(op.rows))
     keys = [key for column in columns for key in table.keys_of(column)]
-    _check_parents_given(table, list(dict.fromkeys(keys)), op, "update of")
+    check_parents_given(table, list(dict.fromkeys(keys)), op, "update of")
     _check_whole(table, columns, op)
     _check_fresh(state, table, op, columns)
-    _check_computed_keys(state, table, op)
-    _check_consequences(state, op)
+    check_computed_keys(state, table, op)
+    check_consequences(state, op)
     if not table.key:
         _check_same_for_all(op)
     _check_unique(state, op, op.rows, [column.id for column in columns])
@@ -65,7 +72,7 @@ def check_delete(state: State, op: Delete) -> None:
     table = state.table(op.table)
     _check_not_kept(table, "deleted")
     _check_rows(table, op.rows, "deleted")
-    _check_consequences(state, op)
+    check_consequences(state, op)
 
 
 def check_truncate(state: State, op: Truncate) -> None:
@@ -113,16 +120,6 @@ def check_stamps(first: int | None, step: int = 0, count: int = 1) -> None:
             )
 
 
-def _given(table: TableState, op: Insert | Update) -> set[str]:
-    """The names of the columns that an operation gives cells or parents for."""
-    keys = [table.foreign_key(label) for label in op.parents]
-    return {*op.cells, *(table.by_id(number).name for key in keys for number in key.columns)}
-
-
-def _stamped(table: TableState) -> tuple[str, ...]:
-    return (table.updated_at.name,) if table.updated_at else ()
-
-
 def _check_rows(table: TableState, numbers: tuple[int, ...], what: str) -> None:
     name = table.definition.name
     if not numbers:
@@ -159,7 +156,7 @@ def _check_given(state: State, table: TableState, op: Insert | Update, count: in
             raise NotApplicable(
                 f"row number {gone[0]} of {parent.definition.name!r}, a parent for {name!r}, is not there"
             )
-    _check_parents_exist(state, table, op)
+    check_parents_exist(state, table, op)
 
 
 def _called(table: TableState, name: str, op: Insert | Update) -> list[ColumnState]:
@@ -205,84 +202,6 @@ def _check_labels(state: State, column: ColumnState, texts: Iterable[str | None]
             raise NotApplicable(f"{text!r} is no label of {definition.name!r}; the labels are: {labels}")
 
 
-def _check_parents_exist(state: State, table: TableState, op: Insert | Update) -> None:
-    """Whether foreign keys lead to rows that are there, where their cells do not all come from one parent."""
-    given = _given(table, op)
-    for key in table.foreign_keys:
-        columns = [table.by_id(number) for number in key.columns]
-        mixed = len(columns) > 1 and any(column.name in given for column in columns)
-        moving = isinstance(op, Update) and _moves_own(state, table, key, op)
-        if not (mixed or moving or any(column.name in op.cells for column in columns)):
-            continue
-        # Within a transaction the server looks for the rows of a deferred key at its end only.
-        if op.session and key.definition.deferred:
-            continue
-        # The rows themselves may be their parents.
-        after = write_alone(state, op)
-        _check_key_leads(after, after.table(op.table), key, _numbers(op))
-
-
-def _numbers(op: Insert | Update) -> Sequence[int]:
-    return range(op.first, op.first + op.count) if isinstance(op, Insert) else op.rows
-
-
-def check_deferred(after: State, writes: Iterable[RowWrite]) -> None:
-    """Whether the rows that a transaction wrote have the parents which deferred foreign keys want.
-
-    ``after`` is the state that its commit makes.
-    """
-    for done in writes:
-        if isinstance(done, Delete):
-            continue
-        table = after.table(done.table)
-        there = [number for number in _numbers(done) if number in table.rows]
-        for key in table.foreign_keys:
-            if key.definition.deferred:
-                _check_key_leads(after, table, key, there)
-
-
-def _check_key_leads(state: State, table: TableState, key: ForeignKeyState, numbers: Iterable[int]) -> None:
-    """Whether the cells of a foreign key in some rows are those of rows that are there."""
-    parent, targets = state.target(key)
-    readers = state.readers(parent, targets)
-    held = {key_tokens(parent.texts(row, readers), targets) for row in parent.rows}
-    own = state.readers(table, [table.by_id(number) for number in key.columns])
-    for number in numbers:
-        texts = table.texts(table.rows[number], own)
-        if key.definition.full and None in texts and set(texts) != {None}:
-            raise NotApplicable(
-                f"{table.label(key)!r} of {table.definition.name!r} is NULL as a whole or not at all "
-                f"(MATCH FULL), and would be {texts!r}"
-            )
-        if None not in texts and key_tokens(texts, targets) not in held:
-            said = repr(texts[0]) if len(texts) == 1 else repr(texts)
-            raise NotApplicable(
-                f"{table.label(key)!r} references {parent.definition.name!r}, which has no row {said}"
-            )
-
-
-def _moves_own(state: State, table: TableState, key: ForeignKeyState, op: Update) -> bool:
-    """Whether an update changes the keys that other rows of the same table get by it."""
-    parent, targets = state.target(key)
-    return (
-        parent.birth == table.birth
-        and table.label(key) in op.parents
-        and any(target.name in op.columns for target in targets)
-    )
-
-
-def _check_parents_given(
-    table: TableState, keys: Iterable[ForeignKeyState], op: Insert | Update, what: str
-) -> None:
-    for key in keys:
-        names = [table.by_id(number).name for number in key.columns]
-        if table.label(key) not in op.parents and not all(name in op.cells for name in names):
-            raise NotApplicable(
-                f"the {what} {op.table!r} says no parent for {table.label(key)!r}, a foreign key; "
-                "give a row's number or NULL"
-            )
-
-
 def _check_whole(table: TableState, columns: Iterable[ColumnState], op: Update) -> None:
     """Whether an update names all columns that change together."""
     for column in columns:
@@ -308,7 +227,7 @@ def _check_capacity(
 
 
 def _check_fresh(state: State, table: TableState, op: Update, columns: list[ColumnState]) -> None:
-    given = _given(table, op)
+    given = given_names(table, op)
     need = [c for c in columns if c.unique and c.name not in given]
     if need and op.fresh is None:
         raise NotApplicable(f"the update of the unique column {need[0].name!r} needs fresh row numbers")
@@ -318,38 +237,6 @@ def _check_fresh(state: State, table: TableState, op: Update, columns: list[Colu
         )
     if op.fresh is not None:
         _check_capacity(state, table, need, op.fresh + len(op.rows) - 1, given=set())
-
-
-def _check_consequences(state: State, op: Update | Delete) -> None:
-    """Whether foreign keys allow an operation; in an open transaction they may change no other row."""
-    # To fold the operation costs as much as the operation: not where nothing refers to the table.
-    if not state.references_to(op.table):
-        return
-    after = write(state, op)
-    if state.sessions and write_alone(state, op) != after:
-        raise NotApplicable(
-            f"foreign keys would change other rows with these of {op.table!r}, which would lock them; "
-            "end the open sessions first"
-        )
-
-
-def _check_computed_keys(state: State, table: TableState, op: Update) -> None:
-    """Whether no row that is referred to by a generated column gets another value there: unknown to kroft."""
-    changed = {table.column(name).id for name in (*op.columns, *_stamped(table))}
-    for child, key in state.references_to(op.table):
-        parent, targets = state.target(key)
-        sources = {number for target in targets if target.computed for number in target.computed.sources}
-        if not changed & sources:
-            continue
-        held = {tokens for _, tokens in held_keys(state, child, key)}
-        readers = state.readers(parent, targets)
-        for number in op.rows:
-            texts = parent.texts(parent.rows[number], readers)
-            if key_tokens(texts, targets) in held:
-                raise NotApplicable(
-                    f"row number {number} of {op.table!r} cannot be changed: {child.label(key)!r} of "
-                    f"{child.definition.name!r} references {texts!r}, which the server computes from it"
-                )
 
 
 def _check_same_for_all(op: Update) -> None:
@@ -369,7 +256,7 @@ def _check_unique(
     state: State, op: Insert | Update, numbers: Sequence[int], written: Collection[int]
 ) -> None:
     table = state.table(op.table)
-    given = _given(table, op)
+    given = given_names(table, op)
     # To fold the operation once more costs as much as the operation: not where every value is a new one.
     if not may_repeat(table, written, given):
         return

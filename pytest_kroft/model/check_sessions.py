@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable
 
 from pytest_kroft.errors import NotApplicable, listing
-from pytest_kroft.model.check_rows import check_deferred, check_stamps
+from pytest_kroft.model.check_references import check_deferred
+from pytest_kroft.model.check_rows import check_stamps
 from pytest_kroft.model.fold_rows import write
 from pytest_kroft.model.operations import (
     SCHEMA_KINDS,

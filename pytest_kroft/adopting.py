@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import reduce
@@ -66,7 +66,11 @@ class Adopted:
 
 
 def find(
-    connection: Connection, patterns: Sequence[str], scratch: Scratch, columns: Columns | None = None
+    connection: Connection,
+    patterns: Sequence[str],
+    scratch: Scratch,
+    columns: Columns | None = None,
+    template: str | None = None,
 ) -> Adopted:
     """What the patterns mean, with what its rules accept.
 
@@ -75,6 +79,7 @@ def find(
         patterns: Names of tables, with a schema or without, which may hold ``*`` and ``?``; none means all.
         scratch: Opened only where rules have to be tried.
         columns: What the user says of columns.
+        template: The database that this one is a clone of: what is learnt is remembered for others of it.
 
     Raises:
         DefinitionError: for a pattern that means no table, or columns of a table that is not adopted.
@@ -84,26 +89,27 @@ def find(
         found = read_definitions(connection, patterns)
     read = [replace(table, inherited=table.name in found.inherited) for table in found.tables]
     given = _with_columns(read, columns or {})
-    tables = learnt(replace(found, tables=given), scratch)
+    tables = learnt(replace(found, tables=given), scratch, template)
     return Adopted(found.types, tables, dict(found.left_out))
 
 
-def learnt(found: Found, scratch: Scratch, *, remember: bool = True) -> tuple[TableDefinition, ...]:
+def learnt(found: Found, scratch: Scratch, template: str | None = None) -> tuple[TableDefinition, ...]:
     """The tables of what was found with what their rules accept, which is tried; why one accepts no row.
 
-    What was learnt is remembered for other databases with the same rules. Raises KroftError.
+    What was learnt is remembered for other clones of the template. Raises KroftError.
     """
-    known = _learnt(found, scratch) if remember else _tried(found, scratch)
+    known = _tried(found, scratch) if template is None else _remembered(found, scratch, template)
     why = {refusal.table: str(refusal) for refusal in known.refused}
     return tuple(replace(table, closed=why.get(table.name)) for table in known.definitions)
 
 
+_FAR = as_stamp(datetime(3000, 1, 1, tzinfo=UTC))
 _REMEMBERED: dict[Any, Learnt] = {}
-"""What was learnt in this process, as a template has the same rules for every test."""
+"""What was learnt in this process: every clone of a template has the same rules, and the same functions."""
 
 
-def _learnt(found: Found, scratch: Scratch) -> Learnt:
-    known = (found.types, found.tables, tuple(sorted(found.suspects.items())))
+def _remembered(found: Found, scratch: Scratch, template: str) -> Learnt:
+    known = (template, found.types, found.tables, tuple(sorted(found.suspects.items())))
     if known not in _REMEMBERED:
         _REMEMBERED[known] = _tried(found, scratch)
     return _REMEMBERED[known]
@@ -112,8 +118,23 @@ def _learnt(found: Found, scratch: Scratch) -> Learnt:
 def _tried(found: Found, scratch: Scratch) -> Learnt:
     if not found.suspects:
         return Learnt(found.tables)
-    with scratch as connection:
+    suspected = [table for table in found.tables if table.name in found.suspects]
+    with scratch as connection, asking(connection.info.dbname), _emptied(connection, suspected):
         return learn(connection, found.tables, found.suspects, _labels(found))
+
+
+@contextmanager
+def _emptied(connection: Connection, tables: Sequence[TableDefinition]) -> Iterator[None]:
+    """Tables without rows, until the end: a row that is tried meets no other one."""
+    held = [table for table in tables if table.name in _with_rows(connection, tables)]
+    names = sql.SQL(", ").join(sql.Identifier(table.schema, table.server_name) for table in held)
+    with undone(connection):
+        # Somebody may hold a row of them, or a trigger forbid it: then rows are tried beside those there.
+        if held:
+            with suppress(psycopg.Error), connection.transaction():
+                connection.execute("SET LOCAL lock_timeout = '1s'")
+                connection.execute(sql.SQL("TRUNCATE {} CASCADE").format(names))
+        yield
 
 
 def _labels(found: Found) -> dict[str, tuple[str, ...]]:
@@ -193,8 +214,10 @@ def _observed(connection: Connection, state: State, name: str) -> Observed:
     found = difference(connection, state, name, "server")
     assert found is not None, f"{name} was seen to hold rows"
     column = state.table(name).updated_at
-    stamps = [] if column is None else [_stamp(text) for text in found.cells[column.name]]
-    return replace(found, stamp=max((stamp for stamp in stamps if stamp is not None), default=state.now))
+    read = [] if column is None else [_stamp(text) for text in found.cells[column.name]]
+    # The end of time, as some write it, is no time that goes on.
+    stamps = [stamp for stamp in read if stamp is not None and stamp < _FAR]
+    return replace(found, stamp=max(stamps, default=state.now))
 
 
 def _stamp(text: str | None) -> int | None:

@@ -104,8 +104,11 @@ class KroftDB:
         self.scratch: Callable[[], Scratch] | None = None
         """Opens a session in a clone of the database, for what ``adopt`` tries.
 
-        Without it that is tried here, in a transaction that is rolled back: sequences move on.
+        Without it that is tried here, in a transaction that is rolled back: sequences move on, and the tables
+        are locked meanwhile.
         """
+        self.template: str | None = None
+        """The database that this one is a clone of."""
         self._choices = TurnableChoices(choices or SeededChoices(seed))
         self._connections, self._folders = Connections(dsn), ExitStack()
         try:
@@ -157,7 +160,7 @@ class KroftDB:
         """
         self._timeline.settle()
         scratch = self.scratch() if self.scratch else undone(self._own)
-        adopted = find(self._own, patterns, scratch, columns)
+        adopted = find(self._own, patterns, scratch, columns, self.template)
         known = [table.name for table in adopted.tables if table.name in self.state.tables]
         if known and len(known) == len(adopted.tables):
             raise NotApplicable(f"all of these are adopted or created already: {listing(known)}")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from pytest_kroft.adopting import learnt, undone
 from pytest_kroft.errors import DefinitionError, ExecutionError, LoadError, listing
@@ -200,21 +199,8 @@ def _learnt(
     names = {table.name for table in tables}
     suspects = {name: rules for name, rules in found.suspects.items() if name in names}
     asked = replace(found, tables=tuple(tables), suspects=suspects)
-    # Anew, as the rules of tables that rows are in already may be others than in an empty database.
-    return learnt(
-        asked, _emptied(connection, [table for table in tables if table.name in suspects]), remember=False
-    )
-
-
-@contextmanager
-def _emptied(connection: Connection, tables: Sequence[TableDefinition]) -> Iterator[Connection]:
-    """A session whose work is undone, with these tables empty: a row that is tried meets no other."""
-    names = sql.SQL(", ").join(sql.Identifier(table.schema, table.server_name) for table in tables)
-    with undone(connection):
-        # A trigger may forbid it.
-        with suppress(psycopg.errors.RaiseException), connection.transaction():
-            connection.execute(sql.SQL("TRUNCATE {} CASCADE").format(names))
-        yield connection
+    # Not in a clone, which the migration has not been run in.
+    return learnt(asked, undone(connection))
 
 
 def _types(

@@ -108,7 +108,7 @@ class KroftServer:
                 prompt=prompt,
             )  # fmt: skip
         if taken.template is not None:
-            made.scratch = partial(self._scratch, taken.template)
+            made.template, made.scratch = taken.template, partial(self._scratch, taken.template)
         loan = _Loan(taken, made)
         self._loans.append(loan)
         with _at_a_failure(lambda: self._take_back(loan)), made:

@@ -196,7 +196,8 @@ def _outcome(state: State, child: TableState, row: Row, effects: Sequence[_Effec
     if len(effects) == 1:
         cells = effects[0].cells
         return None if cells is None else row.with_cells(cells)
-    first, *others = [_in_order(state, child, row, order) for order in permutations(effects)]
+    orders = [effects] if _commute(effects) else permutations(effects)
+    first, *others = [_in_order(state, child, row, order) for order in orders]
     changed = {number for effect in effects for number in effect.cells or ()}
     keys = [key for _, key in state.references_to(child.definition.name)]
     referred = {target.id for key in keys for target in state.target(key)[1]}
@@ -204,6 +205,16 @@ def _outcome(state: State, child: TableState, row: Row, effects: Sequence[_Effec
         column = child.by_id(effects[0].key.columns[0])
         raise _ruled(child, column, "another one would change the row at the same time")
     return first
+
+
+def _commute(effects: Sequence[_Effect]) -> bool:
+    """Whether the order of effects does not matter: all delete the row, or each has columns of its own."""
+    if all(effect.cells is None for effect in effects):
+        return True
+    if any(effect.cells is None for effect in effects):
+        return False
+    columns = [number for effect in effects for number in effect.key.columns]
+    return len(columns) == len(set(columns))
 
 
 def _in_order(state: State, child: TableState, row: Row, effects: Iterable[_Effect]) -> Row | None:

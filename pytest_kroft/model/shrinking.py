@@ -282,8 +282,9 @@ def _kept(history: History, operations: Sequence[Operation | None], start: int) 
     gone, anew = set[int](), set[int]()
     state = State(history.seed)
     for place, operation in enumerate(operations):
-        # What the server computed belongs to the operation before it, and is observed anew.
-        orphan = isinstance(operation, Observed) and operation.by == "server" and place - 1 in gone
+        # What the server computed belongs to the operation before it as it was, and is observed anew.
+        changed = place > 0 and (place - 1 in gone or operations[place - 1] is not history[place - 1])
+        orphan = isinstance(operation, Observed) and operation.by == "server" and changed
         if place < start and operation is history[place]:
             state = apply(state, history[place])
         elif operation is not None and not orphan and applies(state, operation):

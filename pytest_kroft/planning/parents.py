@@ -95,14 +95,17 @@ def _draw(
 def _candidates(state: State, table: TableState, key: ForeignKeyState) -> list[int]:
     """The rows that can be referred to; where each can be so by one row only, those that are free."""
     parent, targets = state.target(key)
-    readers = state.readers(parent, targets)
     taken = written(state, parent.definition.name)
+    alone = _alone(table, key)
+    if not alone and not any(target.nullable for target in targets):
+        return [number for number in parent.rows.numbers if number not in taken]
+    readers = state.readers(parent, targets)
     found = {
         row.number: texts
         for row in parent.rows
         if row.number not in taken and None not in (texts := parent.texts(row, readers))
     }
-    if not _alone(table, key):
+    if not alone:
         return list(found)
     columns = [table.by_id(number) for number in key.columns]
     own = state.readers(table, columns)
@@ -175,21 +178,22 @@ def _fitting(
 ) -> Numbers:
     """Parents that agree with those of foreign keys which share columns with this one."""
     found: list[int | None] = []
+    taken: set[int | None] = set()
+    keys = {number: _key_of(state, key, number) for number in numbers}
+    alone = _alone(table, key)
     for index, want in enumerate(wanted):
         said = _said(state, key, [(other, chosen[index]) for other, chosen in overlapping])
-        fit = [
-            number
-            for number in numbers
-            if all(said.get(column, value) == value for column, value in _key_of(state, key, number).items())
-        ]
-        if _alone(table, key):
-            fit = [number for number in fit if number not in found] or fit
+        wished = said.items()
+        fit = [number for number, held in keys.items() if held.items() >= wished]
+        if alone:
+            fit = [number for number in fit if number not in taken] or fit
         if not fit and not _can_be_null(table, key, said):
             raise NotApplicable(
                 f"{table.label(key)!r} of {table.definition.name!r} needs a row of "
                 f"{key.definition.table!r} that agrees with its other foreign keys; insert one there first"
             )
         found.append(choices.one_of(fit) if fit and want else None)
+        taken.add(found[-1])
     return tuple(found)
 
 
@@ -219,10 +223,14 @@ def _can_be_null(table: TableState, key: ForeignKeyState, said: Mapping[int, obj
     """Whether the foreign key can refer to nothing, where other ones have decided some of its columns."""
     said = said or {}
     columns = [table.by_id(number) for number in key.columns if number not in said]
-    free = [column.nullable and not column.definition.filled for column in columns]
+    free = [_may_be_null(column) for column in columns]
     if key.definition.full:
         return all(free) and all(held is None for held in said.values())
     return any(free) or None in said.values()
+
+
+def _may_be_null(column: ColumnState) -> bool:
+    return column.nullable and not column.definition.filled
 
 
 def _without_parents(
@@ -231,7 +239,8 @@ def _without_parents(
     """No row is there to refer to: the rows refer to nothing, or to themselves."""
     if _can_be_null(table, key) and not any(table.by_id(n).definition.samples for n in key.columns):
         return (None,) * len(rows)
-    if key.definition.table == table.definition.name:
+    own = key.definition.table == table.definition.name
+    if own and not any(_may_be_null(target) for target in state.target(key)[1]):
         return tuple(row if want else None for row, want in zip(rows, wanted, strict=True))
     taken = written(state, key.definition.table)
     why = "open sessions have written all of them; end these" if taken else "it is empty; insert there"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from pytest_kroft.planning.schema import SchemaManager
     from pytest_kroft.server import KroftServer
     from pytest_kroft.simulation import SimulationRunner
+
+MOST_TOLD = 5
+"""Of so many tables without enough rows the reason is told."""
 
 SERVER = pytest.StashKey["KroftServer"]()
 OWN = pytest.StashKey["KroftDB"]()
@@ -124,8 +129,13 @@ def _adopt(database: KroftDB, asked: Request) -> None:
     """Take over the tables that the marker names, with as many rows as it says."""
     if asked.patterns is not None:
         database.adopt(*asked.patterns)
-        if asked.rows:
-            database.fill(asked.rows)
+        short = database.fill(asked.rows) if asked.rows else {}
+        if short:
+            told = "".join(f"\n  {name}: {why}" for name, why in islice(short.items(), MOST_TOLD))
+            warnings.warn(
+                pytest.PytestWarning(f"kroft: {len(short)} tables have fewer than {asked.rows} rows:{told}"),
+                stacklevel=1,
+            )
 
 
 def _prompt(history: History | None) -> Prompt | None:

@@ -214,7 +214,9 @@ def _numbered(table: TableState, new: Sequence[Texts]) -> Rows:
     """New rows with numbers that were never used."""
     place, fresh = _counting(table), table.next_row
     if place is None:
-        return dict(enumerate(new, start=fresh))
+        # Where rows lie on the server is not what a seed decides.
+        ordered = sorted(new, key=lambda texts: [(text is not None, text or "") for text in texts])
+        return dict(enumerate(ordered, start=fresh))
     found = Rows()
     for texts in sorted(new, key=lambda texts: int(texts[place] or 0)):
         # Generated keys follow row numbers, so that no later one is equal to a key that the server made.

@@ -61,7 +61,9 @@ def _named(table: TableDefinition) -> sql.Identifier:
 
 def _insert(table: TableDefinition, columns: Sequence[ColumnDefinition]) -> sql.Composed:
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
-    cells = sql.SQL(", ").join(sql.SQL(f"%s::text::{column.type}") for column in columns)
+    cells = sql.SQL(", ").join(
+        sql.SQL(f"${place}::text::{column.type}") for place, column in enumerate(columns, start=1)
+    )
     into = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})")
     return into.format(_named(table), names, cells)
 
@@ -72,7 +74,7 @@ def _changes(connection: Connection, table: TableDefinition, column: ColumnDefin
         return True
     # One row alone, as a value that all of them get would repeat.
     update = sql.SQL("UPDATE {} SET {} = {} WHERE ctid = (SELECT min(ctid) FROM {})").format(
-        _named(table), sql.Identifier(column.name), sql.SQL(f"%s::text::{column.type}"), _named(table)
+        _named(table), sql.Identifier(column.name), sql.SQL(f"$1::text::{column.type}"), _named(table)
     )
     for cell in dict.fromkeys(reversed(cells)):
         # A trigger may leave out an update that changes nothing: then another value is tried.
@@ -92,7 +94,8 @@ def _count(connection: Connection, statement: sql.Composed, cells: Row) -> int:
     """How many rows the server changes; where a constraint refuses, that is no word of a trigger."""
     try:
         with connection.transaction():
-            return connection.execute(statement, cells).rowcount
+            # A raw cursor leaves the percent sign alone, which names may hold.
+            return psycopg.RawCursor(connection).execute(statement, cells).rowcount
     except psycopg.errors.IntegrityError:
         return 1
     except psycopg.Error as error:

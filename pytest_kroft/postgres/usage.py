@@ -11,6 +11,12 @@ from pytest_kroft.postgres.catalog import Catalog, CatalogRelation, Oid
 
 _SHOWN = 3
 
+_BY_POSITION = re.compile(
+    rf"\binsert\s+into\s+({IDENTIFIER}(?:\s*\.\s*{IDENTIFIER})?)\s+(?:values|select)\b|({IDENTIFIER})\s*%\s*rowtype",
+    re.IGNORECASE,
+)
+"""The tables that code writes without naming their columns."""
+
 Reasons = Mapping[Oid, Mapping[str, str]]
 """By table and column, the reason as one clause."""
 
@@ -129,11 +135,12 @@ def _named_in_functions(catalog: Catalog, adopted: Collection[Oid]) -> Iterator[
     tables = [catalog.relations[oid] for oid in adopted]
     for oid, triggers in catalog.triggers.items():
         for trigger in triggers:
-            words = _words(f"{trigger.definition} {trigger.source}")
+            text = f"{trigger.definition} {trigger.source}"
+            words, by_position = _words(text), _words(" ".join(map(" ".join, _BY_POSITION.findall(text))))
             for table in tables:
                 if table.oid == oid or table.name in words:
                     for column in catalog.attributes.get(table.oid, ()):
-                        if column.name in words:
+                        if column.name in words or table.name in by_position:
                             yield table.oid, column.name, f'{trigger.kind} "{trigger.name}" names it'
 
 

@@ -287,3 +287,90 @@ def test_what_a_trigger_keeps_is_neither_deleted_nor_changed(lender: KroftServer
             db.mutations.mutate("ledger", 3)
         assert len(db.expected("ledger")) >= 8
         assert db.verify()
+
+
+def write(tmp_path: Path, text: str, name: str = "own.sql") -> str:
+    path = tmp_path / name
+    path.write_text(text)
+    return str(path)
+
+
+def test_rows_that_are_there_are_not_in_the_way_of_what_is_tried(lender: KroftServer, tmp_path: Path) -> None:
+    loaded = """CREATE TABLE spans (id int PRIMARY KEY, lo int, hi int, CHECK (lo < hi));
+        INSERT INTO spans VALUES (1, 2, 3), (2, 3, 4);"""
+    with lender.database(load=write(tmp_path, loaded)) as db:
+        db.adopt()
+        db.fill(20)
+        assert min(row["id"] for row in db.expected("spans")) == 1
+        assert db.verify()
+
+
+def test_what_is_learnt_of_one_template_is_not_told_of_another(lender: KroftServer, tmp_path: Path) -> None:
+    kinds = {}
+    for allowed in ("'A', 'B'", "'x', 'y'"):
+        text = f"""CREATE FUNCTION ok(text) RETURNS boolean LANGUAGE sql AS $$ SELECT $1 IN ({allowed}) $$;
+            CREATE TABLE kinds (id int PRIMARY KEY, kind text NOT NULL CHECK (ok(kind)));"""
+        with lender.database(load=write(tmp_path, text, f"{len(kinds)}.sql")) as db:
+            db.adopt()
+            db.fill(5)
+            assert db.verify()
+            kinds[allowed] = {row["kind"] for row in db.expected("kinds")}
+    assert [found <= set("ABxy") for found in kinds.values()] == [True, True]
+
+
+def test_the_end_of_time_is_no_time_that_goes_on(lender: KroftServer, tmp_path: Path) -> None:
+    text = """CREATE TABLE ends (id int PRIMARY KEY, updated_at timestamptz);
+        INSERT INTO ends VALUES (1, '9999-12-31 23:59:59+00'), (2, '2024-01-01 00:00:00+00');"""
+    with lender.database(load=write(tmp_path, text)) as db:
+        db.adopt()
+        db.mutations.insert("ends", 2)
+        assert 2024 <= db.expected("ends")[-1]["updated_at"].year < 2100
+        assert db.verify()
+
+
+def test_names_may_hold_a_percent_sign_beside_triggers(lender: KroftServer, tmp_path: Path) -> None:
+    text = """CREATE TABLE odd (id int PRIMARY KEY, "100%" int, n int);
+        CREATE FUNCTION same() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+        CREATE TRIGGER same BEFORE INSERT ON odd FOR EACH ROW EXECUTE FUNCTION same();"""
+    with lender.database(load=write(tmp_path, text)) as db:
+        db.adopt()
+        assert db.schema.protected("odd") == ("id",)
+        db.fill(4)
+        db.mutations.delete("odd", 2)
+        assert db.verify()
+
+
+def test_what_a_trigger_writes_by_position_keeps_its_columns(lender: KroftServer, tmp_path: Path) -> None:
+    text = """CREATE TABLE log (what text, n int); CREATE TABLE acts (id int PRIMARY KEY, n int);
+        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN INSERT INTO log VALUES (tg_op, 1); RETURN NULL; END $$;
+        CREATE TRIGGER note AFTER INSERT ON acts FOR EACH ROW EXECUTE FUNCTION note();"""
+    with lender.database(load=write(tmp_path, text)) as db:
+        db.adopt()
+        with pytest.raises(NotApplicable, match='trigger "note" names it'):
+            db.schema.drop_column("log", "what")
+        db.mutations.insert("acts", 2)
+        assert db.verify()
+
+
+def test_a_row_that_goes_frees_many_keys_at_once(lender: KroftServer, tmp_path: Path) -> None:
+    keys = ", ".join(f"by_{n} int REFERENCES people ON DELETE SET NULL" for n in range(9))
+    text = f"CREATE TABLE people (id int PRIMARY KEY); CREATE TABLE notes (id int PRIMARY KEY, {keys});"
+    with lender.database(load=write(tmp_path, text)) as db:
+        db.adopt()
+        db.mutations.insert("people", 1)
+        db.mutations.insert("notes", 20)
+        db.mutations.delete("people", 1)
+        assert {row["by_8"] for row in db.expected("notes")} == {None}
+        assert db.verify()
+
+
+def test_a_first_row_without_its_own_key_cannot_refer_to_itself(lender: KroftServer, tmp_path: Path) -> None:
+    text = """CREATE TABLE selves (
+        id int PRIMARY KEY, code text UNIQUE, up text NOT NULL REFERENCES selves (code)
+    )"""
+    for seed in range(4):
+        with lender.database(load=write(tmp_path, text), seed=seed) as db:
+            db.adopt()
+            with pytest.raises(NotApplicable, match="needs a row of 'selves'"):
+                db.mutations.insert("selves", 8)

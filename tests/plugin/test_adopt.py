@@ -113,3 +113,17 @@ def test_a_search_on_an_adopted_schema_ends_in_few_steps_that_replay(shop: Proje
     again = shop.run(option)
     again.assert_outcomes(failed=1)
     assert "customers: the copy lacks 1 of 2 rows" in str(again.stdout)
+
+
+def test_a_table_that_stays_empty_is_told(shop: Project) -> None:
+    shop.write(
+        "schema.sql",
+        "CREATE TABLE few (id int PRIMARY KEY); CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE 'no rows here'; END $$;"
+        "CREATE TRIGGER no BEFORE INSERT ON few FOR EACH ROW EXECUTE FUNCTION no();",
+    )
+    shop.write("test_it.py", "@pytest.mark.kroft(adopt=True, rows=3)\ndef test_it(kroft_db): pass\n")
+    result = shop.run("-Wdefault")
+    result.assert_outcomes(passed=1, warnings=1)
+    assert "kroft: 1 tables have fewer than 3 rows" in str(result.stdout)
+    assert "no rows here" in str(result.stdout)

@@ -19,6 +19,7 @@ from pytest_kroft.model.operations import (
     DropColumn,
     DropTable,
     Insert,
+    Observed,
     Operation,
     RenameColumn,
     Sync,
@@ -60,6 +61,16 @@ def test_every_drawn_operation_can_go_with_what_depends_on_it() -> None:
     for left in ([sync, last], [insert, update, last], [insert, sync, last], [insert, sync, update]):
         assert left in smaller
     assert all(insert in left or update not in left for left in smaller)
+
+
+def test_what_the_server_computed_goes_with_the_rows_that_are_left_out() -> None:
+    seen = Observed("tree", "server", (1, 2, 3), {"name": ("a", "b", "c")})
+    whole = history(Insert("tree", 1, 3, START, parents={"parent": (None, None, None)}), seen, Sync())
+    for smaller in plainer(whole, 1):
+        inserts = [one for one in smaller if isinstance(one, Insert)]
+        # It would bring back the rows that are gone, with nothing but what was computed.
+        assert inserts[0] == whole[1] or not any(isinstance(one, Observed) for one in smaller)
+    assert any(len(one) == 3 for one in plainer(whole, 1))
 
 
 def test_the_beginning_and_the_calls_of_the_test_stay() -> None:

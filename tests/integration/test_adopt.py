@@ -306,7 +306,7 @@ def test_rows_that_are_there_are_not_in_the_way_of_what_is_tried(lender: KroftSe
 
 
 def test_what_is_learnt_of_one_template_is_not_told_of_another(lender: KroftServer, tmp_path: Path) -> None:
-    kinds = {}
+    kinds: dict[str, set[str]] = {}
     for allowed in ("'A', 'B'", "'x', 'y'"):
         text = f"""CREATE FUNCTION ok(text) RETURNS boolean LANGUAGE sql AS $$ SELECT $1 IN ({allowed}) $$;
             CREATE TABLE kinds (id int PRIMARY KEY, kind text NOT NULL CHECK (ok(kind)));"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -115,6 +116,25 @@ def open_tmp() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="run-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+PATIENCE, PRESSES = 25, 3
+"""So many seconds a run has to end after Ctrl-C, before it is pressed again, and how often it is."""
+
+
+def interrupt(run: subprocess.Popen[str]) -> str:
+    """What a run has printed that Ctrl-C ends.
+
+    It is pressed again where Python has passed over it: what is raised while a trace function or the garbage
+    collector runs is printed or lost, and not raised.
+    """
+    for _ in range(PRESSES):
+        run.send_signal(signal.SIGINT)
+        try:
+            return run.communicate(timeout=PATIENCE)[0]
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError(f"the run goes on after Ctrl-C was pressed {PRESSES} times")
 
 
 def leftovers(folder: Path) -> list[str]:

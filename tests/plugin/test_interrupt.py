@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.conftest import APART, Project, at_a_desk, leftovers
+from tests.plugin.conftest import APART, Project, at_a_desk, interrupt, leftovers
 
 BODY = """
 import os, time
@@ -45,6 +44,24 @@ def test_a_run_leaves_nothing(project: Project, open_tmp: Path) -> None:
 @pytest.mark.parametrize("busy", ENDLESS)
 def test_a_run_that_is_interrupted_leaves_nothing(project: Project, open_tmp: Path, busy: str) -> None:
     project.write("test_it.py", BODY.format(going="True", busy=ENDLESS[busy]))
+    code, output = interrupted(project, open_tmp)
+    for _ in range(ATTEMPTS):
+        if WITHOUT_A_LINE in output:
+            code, output = interrupted(project, open_tmp)
+    assert code == pytest.ExitCode.INTERRUPTED, output
+    assert "KeyboardInterrupt" in output
+    assert "INTERNALERROR" not in output
+    assert leftovers(open_tmp) == []
+
+
+ATTEMPTS = 3
+WITHOUT_A_LINE = "self._rawentry.tb_lineno - 1"
+"""Where pytest itself fails: Python 3.11 can be interrupted in an instruction that belongs to no line."""
+
+
+def interrupted(project: Project, open_tmp: Path) -> tuple[int, str]:
+    """The exit code and the output of a run that is interrupted while its test is busy."""
+    (project.path / "ready").unlink(missing_ok=True)
     run = start(project, open_tmp)
     try:
         deadline = time.monotonic() + 60
@@ -52,13 +69,8 @@ def test_a_run_that_is_interrupted_leaves_nothing(project: Project, open_tmp: Pa
             time.sleep(0.02)
         # The directory, the server and what watches over it: otherwise the test could not fail.
         assert len(leftovers(open_tmp)) >= 3
-        run.send_signal(signal.SIGINT)
-        output, _ = run.communicate(timeout=60)
+        output = interrupt(run)
+        return run.returncode, output
     finally:
         run.kill()
         run.communicate()
-    assert run.returncode == pytest.ExitCode.INTERRUPTED
-    assert "KeyboardInterrupt" in output
-    assert "INTERNALERROR" not in output
-    assert "Exception ignored" not in output
-    assert leftovers(open_tmp) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
-from tests.plugin.conftest import APART, Project, at_a_desk, facts
+from tests.plugin.conftest import APART, Project, at_a_desk, facts, interrupt
 from tests.plugin.test_failure_section import differences, section
 
 
@@ -370,8 +369,7 @@ def test_an_interrupted_search_leaves_no_transaction_and_no_half_made_database(p
         deadline = time.monotonic() + 60
         while not (project.path / "shrinking").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-        run.send_signal(signal.SIGINT)
-        output, _ = run.communicate(timeout=60)
+        output = interrupt(run)
     finally:
         run.kill()
         run.communicate()

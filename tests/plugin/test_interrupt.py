@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.conftest import APART, Project, at_a_desk, interrupt, leftovers
+from tests.plugin.conftest import APART, Project, interrupt, leftovers, unmeasured
 
 BODY = """
 import os, time
@@ -28,7 +28,7 @@ def start(project: Project, folder: Path, *arguments: str) -> subprocess.Popen[s
     """A run with an embedded server whose temporary files lie in the folder."""
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "--kroft-server=embedded", *arguments],
-        cwd=project.path, env={**at_a_desk(), **APART, "TMPDIR": str(folder)},
+        cwd=project.path, env={**unmeasured(), **APART, "TMPDIR": str(folder)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
-from tests.plugin.conftest import APART, Project, at_a_desk, facts, interrupt
+from tests.plugin.conftest import APART, Project, at_a_desk, facts, interrupt, unmeasured
 from tests.plugin.test_failure_section import differences, section
 
 
@@ -363,7 +363,7 @@ def test_an_interrupted_search_leaves_no_transaction_and_no_half_made_database(p
     project.write("test_it.py", body)
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", f"--kroft-dsn={project.dsn}"], cwd=project.path,
-        env={**at_a_desk(), **APART}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**unmeasured(), **APART}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
         deadline = time.monotonic() + 60

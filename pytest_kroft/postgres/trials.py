@@ -28,6 +28,8 @@ def laboratory(connection: psycopg.Connection[Any], tables: Sequence[TableDefini
     """
     with connection.transaction(force_rollback=True):
         connection.execute("SELECT set_config('statement_timeout', %s, true)", [_SECONDS])
+        # Where a consumer holds a table, in a database that is no clone, it is not waited for.
+        connection.execute("SET LOCAL lock_timeout = '1s'")
         for name, constraint in _foreign_keys(connection, [table_sql(table) for table in tables]):
             # Only its owner may: for others rows without parents are refused, and told so.
             with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():

@@ -211,8 +211,6 @@ def _commute(effects: Sequence[_Effect]) -> bool:
     """Whether the order of effects does not matter: all delete the row, or each has columns of its own."""
     if all(effect.cells is None for effect in effects):
         return True
-    if any(effect.cells is None for effect in effects):
-        return False
     columns = [number for effect in effects for number in effect.key.columns]
     return len(columns) == len(set(columns))
 
